@@ -1,0 +1,33 @@
+#ifndef HF_BASE_CLOCK_H
+#define HF_BASE_CLOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/** Monotonic time, for deadlines: it never steps. */
+struct mono {
+    int64_t ms;
+};
+
+/** Wall time, for certificates: it may step. Seconds since 1970. */
+struct wall {
+    int64_t s;
+};
+
+/** mono_now(), wall_now() - through the seam below */
+struct mono mono_now(void);
+struct wall wall_now(void);
+/** mono_in() - now plus @ms */
+struct mono mono_in(int64_t ms);
+/** mono_left_ms() - until @t; 0 when it has passed */
+int64_t mono_left_ms(struct mono t);
+bool mono_passed(struct mono t);
+
+/** clock_set_for_test() - replace both clocks (NULL: the kernel's again) */
+void clock_set_for_test(struct mono (*mono)(void), struct wall (*wall)(void));
+
+enum { WALL_TEXT_BYTES = 32 };
+/** wall_text() - "2026-11-23T02:40:00Z" into @out[WALL_TEXT_BYTES]; returns @out */
+const char *wall_text(struct wall t, char *out);
+
+#endif

@@ -1,0 +1,94 @@
+/*
+ * One line a message on standard error. Under systemd the line starts with the priority that
+ * journald reads; otherwise with time and level for a person.
+ */
+#include "base/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+
+static const char *log_program = "holdfast";
+static enum log_level log_max = LOG_NOTE;
+static bool log_journal;
+
+static const char *const level_name[] = {
+    [LOG_ERROR] = "error", [LOG_WARN] = "warn",   [LOG_NOTE] = "note",
+    [LOG_INFO] = "info",   [LOG_DEBUG] = "debug",
+};
+
+void log_init(const char *program, enum log_level level)
+{
+    log_program = program;
+    log_max = level;
+    log_journal = getenv("JOURNAL_STREAM") != NULL;
+}
+
+bool log_level_find(const char *word, enum log_level *ret)
+{
+    for (size_t i = LOG_ERROR; i < ARRAY_LEN(level_name); i++) {
+        if (strcmp(word, level_name[i]) == 0) {
+            *ret = (enum log_level)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void emit(enum log_level level, const char *text, const char *chain)
+{
+    AUTO(auto_free) char *safe = text_safe(view_cstr(text));
+    AUTO(auto_free) char *safe_chain = text_safe(view_cstr(chain));
+    AUTO(auto_free) char *line = NULL;
+    const char *sep = chain[0] != '\0' ? ": " : "";
+    char now[WALL_TEXT_BYTES];
+
+    if (safe == NULL || safe_chain == NULL) {
+        return;
+    }
+    if (log_journal) {
+        line = text_fmt("<%d>%s: %s%s%s\n", level, log_program, safe, sep, safe_chain);
+    } else {
+        line = text_fmt("%s %s %s: %s%s%s\n", wall_text(wall_now(), now), log_program,
+                        level_name[level], safe, sep, safe_chain);
+    }
+    if (line != NULL && write(STDERR_FILENO, line, strlen(line)) < 0) {
+        return; /* nowhere left to complain */
+    }
+}
+
+void log_line(enum log_level level, const char *fmt, ...)
+{
+    AUTO(auto_free) char *text = NULL;
+    va_list ap;
+
+    if (level > log_max) {
+        return;
+    }
+    va_start(ap, fmt);
+    if (vasprintf(&text, fmt, ap) < 0) {
+        text = NULL;
+    }
+    va_end(ap);
+    emit(level, text != NULL ? text : "out of memory", "");
+}
+
+void log_err(enum log_level level, const struct err *e, const char *fmt, ...)
+{
+    AUTO(auto_free) char *text = NULL;
+    va_list ap;
+
+    if (level > log_max) {
+        return;
+    }
+    va_start(ap, fmt);
+    if (vasprintf(&text, fmt, ap) < 0) {
+        text = NULL;
+    }
+    va_end(ap);
+    emit(level, text != NULL ? text : "out of memory", err_text(e));
+}

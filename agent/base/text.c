@@ -1,0 +1,281 @@
+/*
+ * Text helpers that more than one folder needs. Encodings come from OpenSSL; what is here is the
+ * strictness: an input that is not exactly right is an error, never a guess.
+ */
+#include "base/text.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+char *text_fmt(const char *fmt, ...)
+{
+    char *s = NULL;
+    va_list ap;
+
+    va_start(ap, fmt);
+    int n = vasprintf(&s, fmt, ap);
+    va_end(ap);
+    return n < 0 ? NULL : s;
+}
+
+char *text_copy(const char *s)
+{
+    return s != NULL ? strdup(s) : NULL;
+}
+
+bool text_eq(const char *a, const char *b)
+{
+    return a != NULL && b != NULL && strcmp(a, b) == 0;
+}
+
+char *text_hex(struct view v)
+{
+    char *out = malloc(2 * v.len + 1);
+
+    if (out == NULL) {
+        return NULL;
+    }
+    for (size_t i = 0; i < v.len; i++) {
+        snprintf(out + 2 * i, 3, "%02x", v.p[i]);
+    }
+    out[2 * v.len] = '\0';
+    return out;
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    int lower = tolower((unsigned char)c);
+
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+struct err *text_unhex(const char *hex, struct buf *out)
+{
+    size_t len = strlen(hex);
+
+    if (len % 2 != 0) {
+        return err_new(ERR_INPUT, "hex text has an odd number of digits");
+    }
+    for (size_t i = 0; i < len; i += 2) {
+        int high = hex_digit(hex[i]);
+        int low = hex_digit(hex[i + 1]);
+
+        if (high < 0 || low < 0) {
+            return err_new(ERR_INPUT, "hex text has something other than 0-9, a-f");
+        }
+        buf_put_u8(out, (uint8_t)(high * 16 + low));
+    }
+    return buf_check(out, "hex text");
+}
+
+char *text_base64(struct view v)
+{
+    unsigned char *out = malloc(4 * ((v.len + 2) / 3) + 1);
+
+    if (out != NULL) {
+        EVP_EncodeBlock(out, v.p, (int)v.len);
+    }
+    return (char *)out;
+}
+
+static bool is_base64(struct view text)
+{
+    size_t padding = 0;
+
+    for (size_t i = 0; i < text.len; i++) {
+        char c = (char)text.p[i];
+
+        if (c == '=') {
+            padding++;
+        } else if (padding > 0 || !(isalnum((unsigned char)c) || c == '+' || c == '/')) {
+            return false;
+        }
+    }
+    return padding <= 2 && text.len % 4 == 0 && text.len > 0;
+}
+
+struct err *text_unbase64(struct view text, struct buf *out)
+{
+    if (text.len > BUF_MAX_BYTES * 2 || !is_base64(text)) {
+        return err_new(ERR_INPUT, "not base64");
+    }
+    size_t padding = (text.p[text.len - 1] == '=') + (size_t)(text.p[text.len - 2] == '=');
+    size_t before = out->len;
+    uint8_t *to = buf_reserve(out, text.len / 4 * 3);
+
+    if (to != NULL) {
+        if (EVP_DecodeBlock(to, text.p, (int)text.len) < 0) {
+            return err_new(ERR_INPUT, "not base64");
+        }
+        out->len = before + text.len / 4 * 3 - padding;
+    }
+    return buf_check(out, "base64 text");
+}
+
+struct err *text_duration(const char *text, int64_t *ret_s)
+{
+    char *end = NULL;
+    long long n = 0;
+    int64_t unit = 0;
+
+    errno = 0;
+    n = isdigit((unsigned char)*text) ? strtoll(text, &end, 10) : -1;
+    if (n >= 0 && errno == 0 && (*end == '\0' || end[1] == '\0')) {
+        unit = *end == '\0' || *end == 's' ? 1
+               : *end == 'm'               ? 60
+               : *end == 'h'               ? 3600
+               : *end == 'd'               ? 86400
+                                           : 0;
+    }
+    if (unit == 0 || n > INT32_MAX) {
+        return err_new(ERR_INPUT, "'%s' is no duration: write 90s, 15m, 8h or 7d", text);
+    }
+    *ret_s = n * unit;
+    return NULL;
+}
+
+const char *text_duration_of(int64_t s, char *out)
+{
+    static const struct {
+        int64_t s;
+        char name;
+    } unit[] = {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}};
+    size_t i = 0;
+
+    while (i + 1 < ARRAY_LEN(unit) && s < unit[i].s) {
+        i++;
+    }
+    int64_t big = s / unit[i].s;
+    int64_t small = i + 1 < ARRAY_LEN(unit) ? s % unit[i].s / unit[i + 1].s : 0;
+
+    if (small > 0) {
+        snprintf(out, TEXT_DURATION_BYTES, "%lld%c %lld%c", (long long)big, unit[i].name,
+                 (long long)small, unit[i + 1].name);
+    } else {
+        snprintf(out, TEXT_DURATION_BYTES, "%lld%c", (long long)big, unit[i].name);
+    }
+    return out;
+}
+
+/* The length of the valid UTF-8 sequence at v[i], or 0 (Spec: RFC 3629, 4). */
+static size_t utf8_len(struct view v, size_t i)
+{
+    uint8_t c = v.p[i];
+    size_t len = c >= 0xc2 && c < 0xe0   ? 2
+                 : c >= 0xe0 && c < 0xf0 ? 3
+                 : c >= 0xf0 && c < 0xf5 ? 4
+                                         : 0;
+
+    if (len == 0 || i + len > v.len) {
+        return 0;
+    }
+    for (size_t k = 1; k < len; k++) {
+        if ((v.p[i + k] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+    uint8_t next = v.p[i + 1];
+    bool bad = (c == 0xe0 && next < 0xa0) || (c == 0xed && next > 0x9f) ||
+               (c == 0xf0 && next < 0x90) || (c == 0xf4 && next > 0x8f) ||
+               (c == 0xc2 && next < 0xa0);
+
+    return bad ? 0 : len;
+}
+
+char *text_safe(struct view v)
+{
+    char *out = malloc(4 * v.len + 1);
+    size_t at = 0;
+
+    if (out == NULL) {
+        return NULL;
+    }
+    for (size_t i = 0; i < v.len;) {
+        size_t len = v.p[i] >= 0x20 && v.p[i] < 0x7f ? 1 : utf8_len(v, i);
+
+        if (len > 0) {
+            memcpy(out + at, v.p + i, len);
+            at += len;
+            i += len;
+        } else {
+            at += (size_t)snprintf(out + at, 5, "\\x%02x", v.p[i]);
+            i++;
+        }
+    }
+    out[at] = '\0';
+    return out;
+}
+
+bool text_name_ok(const char *name)
+{
+    size_t len = strlen(name);
+
+    if (len == 0 || len > 64 || name[0] == '.' || name[0] == '-') {
+        return false;
+    }
+    return strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == len;
+}
+
+void text_list_free(char ***list)
+{
+    char **items = take(list);
+
+    for (size_t i = 0; items != NULL && items[i] != NULL; i++) {
+        free(items[i]);
+    }
+    free(items);
+}
+
+size_t text_list_len(char *const *list)
+{
+    size_t n = 0;
+
+    while (list != NULL && list[n] != NULL) {
+        n++;
+    }
+    return n;
+}
+
+bool text_list_add(char ***list, const char *s)
+{
+    size_t n = text_list_len(*list);
+    char **grown = reallocarray(*list, n + 2, sizeof *grown);
+
+    if (grown == NULL) {
+        return false;
+    }
+    *list = grown;
+    grown[n + 1] = NULL;
+    grown[n] = strdup(s);
+    return grown[n] != NULL;
+}
+
+char **text_list_copy(char *const *list)
+{
+    char **copy = NULL;
+
+    for (size_t i = 0; list != NULL && list[i] != NULL; i++) {
+        if (!text_list_add(&copy, list[i])) {
+            text_list_free(&copy);
+            return NULL;
+        }
+    }
+    return copy;
+}
+
+bool text_list_has(char *const *list, const char *s)
+{
+    for (size_t i = 0; list != NULL && list[i] != NULL; i++) {
+        if (strcmp(list[i], s) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
