@@ -1,0 +1,78 @@
+#ifndef HF_IO_HELPER_H
+#define HF_IO_HELPER_H
+
+#include "io/loop.h"
+#include "ipc/ipc.h"
+
+/**
+ * A helper program: started with exec on demand, watched, restarted with back-off, and spoken to
+ * in frames. The agent keeps the queue: fair between flows (connections), bounded per lane (slots),
+ * and at most outstanding_max requests are with the helper at a time.
+ */
+struct io_helper;
+
+/** Takes the answer. @e is taken by the callee, and then @reply is NULL. */
+typedef void io_reply_fn(void *arg, struct err *e, struct rd *reply);
+/** Sees an event on the way to the answer. */
+typedef void io_event_fn(void *arg, struct rd *event);
+
+struct io_helper_conf {
+    const char *name;         /* for logs: "holdfast-token softhsm" (copied) */
+    const char *const *argv;  /* argv[0] is the absolute path of the program (copied) */
+    const char *const *env;   /* the whole environment, "A=b" (copied); nothing else is inherited */
+    unsigned outstanding_max; /* start value, see io_helper_limits() */
+    unsigned lane_outstanding_max; /* start value */
+    int64_t idle_exit_ms;          /* stop it after so long without a request; 0: never */
+    /** it runs (again): send set-up calls with .setup, then io_helper_ready() */
+    void (*on_up)(void *arg);
+    /** it died, was killed for a deadline, or could not start; all its requests have failed */
+    void (*on_down)(void *arg, const struct err *why);
+    /** an event with id 0; may be NULL */
+    io_event_fn *on_event;
+    void *arg;
+};
+
+struct io_call {
+    uint8_t op;
+    struct view body;      /* copied */
+    struct mono deadline;  /* the call fails with TIMEOUT then. If the helper had it, the helper is
+                               killed and restarted */
+    uint64_t flow;         /* fairness: calls of one flow go in order, flows take turns */
+    uint32_t lane;         /* what it keeps busy: 0 nothing special, else a slot */
+    bool setup;            /* part of on_up: before all queued calls */
+    bool secret;           /* the body is wiped after sending */
+    io_event_fn *on_event; /* may be NULL */
+    io_reply_fn *on_reply;
+    void *arg;
+};
+
+struct err *io_helper_new(struct io_loop *l, const struct io_helper_conf *conf,
+                          struct io_helper **ret) MUST_CHECK;
+/** io_helper_free() - closes the socket, waits up to 2 s for the exit, then kills; callbacks of
+ * open calls run with GONE */
+void io_helper_free(struct io_helper **h);
+/**
+ * io_helper_call() - queue one request; starts the helper when it is down
+ * Return: a handle for io_helper_cancel(); 0 when on_reply was already called with an error
+ * While the helper is in its back-off, calls wait for it (up to their deadline).
+ */
+uint64_t io_helper_call(struct io_helper *h, const struct io_call *call);
+/** io_helper_cancel() - the callback will not run; a request already handed over runs to its end */
+void io_helper_cancel(struct io_helper *h, uint64_t handle);
+/** io_helper_ready() - set-up is complete: queued calls flow */
+void io_helper_ready(struct io_helper *h);
+/** io_helper_limits() - how many requests may be with the helper, in all and per lane */
+void io_helper_limits(struct io_helper *h, unsigned outstanding_max, unsigned lane_max);
+/** io_helper_restart() - end it now and start anew when next needed; @why goes to on_down */
+void io_helper_restart(struct io_helper *h, const struct err *why);
+
+struct io_helper_status {
+    bool running, ready;
+    pid_t pid;
+    unsigned restarts; /* since the agent started */
+    unsigned queued, outstanding;
+    const struct err *last_error; /* borrowed; NULL when none */
+};
+void io_helper_status(const struct io_helper *h, struct io_helper_status *ret);
+
+#endif
