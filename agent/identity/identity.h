@@ -1,0 +1,125 @@
+#ifndef HF_IDENTITY_IDENTITY_H
+#define HF_IDENTITY_IDENTITY_H
+
+#include "io/io.h"
+#include "pkcs11/remote/remote.h"
+#include "signer/signer.h"
+
+/** A key on a token plus any number of certificates. Held and offered are two different facts. */
+
+enum identity_offer { IDENTITY_OFFER_CERTIFICATE, IDENTITY_OFFER_BOTH, IDENTITY_OFFER_KEY };
+
+/** One certificate that an identity wants. */
+struct identity_want_conf {
+    const struct signer *signer;
+    struct signer_request request; /* key is NULL: it is the identity's */
+    const struct ssh_key *ca;      /* expected CA; NULL: whatever the first proven one shows is
+                                      pinned until the configuration changes */
+};
+
+struct identity_conf {
+    const char *name;
+    const char *key_uri;
+    enum identity_offer offer;
+    bool allow_extractable; /* Vault may sign a key that could leave the token */
+    const struct identity_want_conf *wants;
+    size_t wants_n;
+};
+
+struct identity_set;
+struct identity;
+/** A certificate slot of an identity: the current certificate, up to two previous ones, and what the
+ * renewal knows. */
+struct identity_cert;
+
+/**
+ * identity_set_new() - resolves keys by remote_key_find() whenever @remote changes
+ * @cache_dir: certificates and public keys (one file an identity, replaced atomically), so that a
+ *             restart lists them at once, also without token and Vault. A cached certificate is
+ *             proven again before it is offered; a damaged file is set aside with a warning
+ * @on_change: a certificate came, went or expired, or a key appeared (coalesced)
+ * Errors: INPUT (an identity without principals, two of one name)
+ */
+struct err *identity_set_new(struct io_loop *l, struct remote *remote,
+                             const struct identity_conf *conf, size_t n, const char *cache_dir,
+                             void (*on_change)(void *arg), void *arg, struct identity_set **ret)
+    MUST_CHECK;
+void identity_set_free(struct identity_set **s);
+/** identity_set_refresh() - to be called from remote's on_change: keys came or went */
+void identity_set_refresh(struct identity_set *s);
+
+size_t identity_count(const struct identity_set *s);
+struct identity *identity_at(const struct identity_set *s, size_t i);
+/** identity_find() - by name; NULL when absent */
+struct identity *identity_find(const struct identity_set *s, const char *name);
+
+/** What a blob in a sign request stands for. */
+struct identity_use {
+    struct identity *identity;
+    struct remote_key *key;      /* borrowed; may be unusable at the moment */
+    const struct ssh_cert *cert; /* NULL: the plain key */
+};
+/** identity_lookup() - one hash look-up: a plain key blob, a current certificate, or one of up to two
+ * previous ones that is still valid. False when we do not hold it */
+bool identity_lookup(const struct identity_set *s, struct view blob, struct identity_use *ret);
+
+/** One line of a list answer. */
+struct identity_offer_line {
+    struct identity *identity;
+    struct view blob;    /* key or certificate blob */
+    const char *comment; /* "NAME" or "NAME (certificate of SIGNER/ROLE)" */
+};
+/** identity_offers() - what is offered now, certificates first; expired ones are never in it. The
+ * array is kept until something changes; @ret_generation changes with it, so that callers can keep
+ * what they serialised */
+const struct identity_offer_line *identity_offers(const struct identity_set *s, size_t *ret_n,
+                                                  uint64_t *ret_generation);
+
+const char *identity_name(const struct identity *i);
+enum identity_offer identity_offer_of(const struct identity *i);
+const char *identity_key_uri(const struct identity *i);
+/** identity_key() - borrowed; NULL until its key was seen or cached */
+const struct ssh_key *identity_public(const struct identity *i);
+struct remote_key *identity_remote_key(const struct identity *i);
+/** identity_problem() - why it cannot be used, NULL when it can (no key, token locked, key may be
+ * extracted, ...) */
+const struct err *identity_problem(const struct identity *i);
+
+enum identity_cert_state {
+    IDENTITY_CERT_WANTED,    /* none yet, none asked for */
+    IDENTITY_CERT_REQUESTED, /* first request under way */
+    IDENTITY_CERT_ACTIVE,
+    IDENTITY_CERT_RENEWING, /* active, and a successor is asked for */
+    IDENTITY_CERT_EXPIRED,
+    IDENTITY_CERT_REFUSED, /* the signer said no; see error */
+    IDENTITY_CERT_LOST,    /* the key it certifies is no longer the one under the URI */
+};
+const char *identity_cert_state_name(enum identity_cert_state s);
+
+size_t identity_certs(const struct identity *i);
+struct identity_cert *identity_cert_at(const struct identity *i, size_t k);
+struct identity *identity_cert_owner(const struct identity_cert *c);
+const struct identity_want_conf *identity_cert_want(const struct identity_cert *c);
+enum identity_cert_state identity_cert_state(const struct identity_cert *c);
+/** identity_cert_current() - borrowed; NULL when none */
+const struct ssh_cert *identity_cert_current(const struct identity_cert *c);
+/** identity_cert_received() - when the current one was received: lifetimes count from here */
+struct wall identity_cert_received(const struct identity_cert *c);
+const struct err *identity_cert_error(const struct identity_cert *c);
+
+/** identity_cert_may_request() - NULL, or why no certificate may be asked for: no key yet, or a key
+ * that may be extracted or is not sensitive (DENIED) */
+struct err *identity_cert_may_request(const struct identity_cert *c) MUST_CHECK;
+/** identity_cert_requested() - renew/ asks now */
+void identity_cert_requested(struct identity_cert *c);
+/**
+ * identity_cert_answer() - parse, prove and swap in one step
+ * @line: what the signer sent
+ * The working certificate leaves only when the new one is proven (see ssh_cert_prove()) and expires
+ * no earlier. Errors: CERT, PROTOCOL: nothing changed but the error shown
+ */
+struct err *identity_cert_answer(struct identity_cert *c, struct view line) MUST_CHECK;
+/** identity_cert_failed() - the signer failed: @e is taken and shown */
+void identity_cert_failed(struct identity_cert *c, struct err *e);
+
+#endif

@@ -1,0 +1,41 @@
+#ifndef HF_RENEW_RENEW_H
+#define HF_RENEW_RENEW_H
+
+#include "identity/identity.h"
+
+/** What the schedule knows of one certificate. Pure data: no clock, no randomness of its own. */
+struct schedule_input {
+    bool has_cert;
+    struct wall received;     /* lifetime counts from here ... */
+    struct wall valid_before; /* ... to here */
+    unsigned failures;        /* in a row */
+    enum err_code last_error; /* of the last failure */
+    struct wall failed_at;
+    struct wall now;
+    uint64_t seed; /* of this agent and certificate */
+};
+
+/** schedule_next() - seconds from now until the next request: 0 means now
+ * Two thirds of the lifetime, spread by the seed over +-5 % of it; after a failure back-off from 1 s
+ * doubling to 5 min with jitter, never less than 60 s after a refusal by policy (DENIED), and never
+ * so late that less than a tenth of the lifetime is left, unless refused. */
+int64_t schedule_next(const struct schedule_input *in);
+
+/** The renewal clock over all identities. */
+struct renew;
+
+enum { RENEW_IN_FLIGHT_MAX = 16, RENEW_DEADLINE_S = 30 };
+
+struct err *renew_new(struct io_loop *l, struct identity_set *identities, uint64_t seed,
+                      struct renew **ret) MUST_CHECK;
+void renew_free(struct renew **r);
+/** renew_reconsider() - keys or certificates changed: set the timers anew */
+void renew_reconsider(struct renew *r);
+/** renew_now() - renew every certificate of an identity at once, whatever its schedule; @on_done gets
+ * the first error (taken) or NULL, after the last answer. Single flight: joins a request under way */
+void renew_now(struct renew *r, struct identity *i, void (*on_done)(void *arg, struct err *e),
+               void *arg);
+/** renew_due() - when the next request for this certificate is planned; 0 when none is */
+struct wall renew_due(const struct renew *r, const struct identity_cert *c);
+
+#endif
