@@ -10,5 +10,6 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "base/text.h"
+#include "base/yaml.h"
 
 #endif

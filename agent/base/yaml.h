@@ -1,0 +1,29 @@
+#ifndef HF_BASE_YAML_H
+#define HF_BASE_YAML_H
+
+#include "base/buf.h"
+
+struct cyaml_schema_value;
+
+enum { YAML_DEPTH_MAX = 16 };
+
+/**
+ * yaml_load() - YAML text into a C structure, strictly
+ * @name:   what messages call the text: the file's name
+ * @text:   the document; aliases are refused
+ * @schema: libcyaml's description of the structure. Booleans: use YAML_BOOL, as libcyaml takes any
+ *          word for true
+ * @ret:    the structure, to be freed with yaml_free(); NULL for an empty document
+ * Errors: INPUT as "NAME:LINE: what is wrong, at which key"
+ */
+struct err *yaml_load(const char *name, struct view text, const struct cyaml_schema_value *schema,
+                      void **ret) MUST_CHECK;
+/** yaml_free() - NULL is fine */
+void yaml_free(const struct cyaml_schema_value *schema, void *data);
+
+struct cyaml_strval;
+/** The words a strict boolean may have: enum values 0 and 1. */
+extern const struct cyaml_strval yaml_bool_words[];
+enum { YAML_BOOL_WORDS = 4 };
+
+#endif
