@@ -10,6 +10,5 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "base/text.h"
-#include "base/yaml.h"
 
 #endif

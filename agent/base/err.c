@@ -162,6 +162,14 @@ struct err *err_add(struct err *e, const char *fmt, ...)
     return e;
 }
 
+struct err *err_recode(struct err *e, enum err_code code)
+{
+    if (e != NULL && e != &out_of_memory) {
+        e->code = code;
+    }
+    return e;
+}
+
 struct err *err_copy(const struct err *e)
 {
     if (e == NULL || e == &out_of_memory) {

@@ -82,6 +82,13 @@ struct err *err_nomem(void) MUST_CHECK;
  */
 struct err *err_add(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3) MUST_CHECK;
 
+/**
+ * err_recode() - change what callers branch on; the chain and the native code stay
+ * @e: taken; NULL stays NULL
+ * Return: the same error
+ */
+struct err *err_recode(struct err *e, enum err_code code) MUST_CHECK;
+
 /** err_copy() - a second, owned copy (NULL for NULL) */
 struct err *err_copy(const struct err *e) MUST_CHECK;
 

@@ -55,8 +55,7 @@ static struct err *write_all(int fd, struct view content, const char *path)
 static struct err *sync_folder_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    AUTO(auto_free)
-    char *folder =
+    AUTO(auto_free) char *folder =
         slash == NULL ? strdup(".") : strndup(path, slash == path ? 1 : (size_t)(slash - path));
 
     if (folder == NULL) {

@@ -8,14 +8,13 @@
  */
 #include "base/yaml.h"
 
-#include <cyaml/cyaml.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <yaml.h>
 
 #include "base/text.h"
 
-const struct cyaml_strval yaml_bool_words[] = {
+const cyaml_strval_t yaml_bool_words[] = {
     {"false", 0},
     {"true", 1},
     {"no", 0},
@@ -196,7 +195,7 @@ static cyaml_config_t config_for(struct complaint *c)
     };
 }
 
-struct err *yaml_load(const char *name, struct view text, const struct cyaml_schema_value *schema,
+struct err *yaml_load(const char *name, struct view text, const cyaml_schema_value_t *schema,
                       void **ret)
 {
     struct complaint c = {0};
@@ -222,7 +221,7 @@ struct err *yaml_load(const char *name, struct view text, const struct cyaml_sch
     return e;
 }
 
-void yaml_free(const struct cyaml_schema_value *schema, void *data)
+void yaml_free(const cyaml_schema_value_t *schema, void *data)
 {
     struct complaint c = {0};
     cyaml_config_t config = config_for(&c);

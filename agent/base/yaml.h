@@ -1,9 +1,10 @@
+/* Apart from base.h: only profiles and the configuration read YAML, and only they see libcyaml. */
 #ifndef HF_BASE_YAML_H
 #define HF_BASE_YAML_H
 
-#include "base/buf.h"
+#include <cyaml/cyaml.h>
 
-struct cyaml_schema_value;
+#include "base/buf.h"
 
 enum { YAML_DEPTH_MAX = 16 };
 
@@ -16,14 +17,13 @@ enum { YAML_DEPTH_MAX = 16 };
  * @ret:    the structure, to be freed with yaml_free(); NULL for an empty document
  * Errors: INPUT as "NAME:LINE: what is wrong, at which key"
  */
-struct err *yaml_load(const char *name, struct view text, const struct cyaml_schema_value *schema,
+struct err *yaml_load(const char *name, struct view text, const cyaml_schema_value_t *schema,
                       void **ret) MUST_CHECK;
 /** yaml_free() - NULL is fine */
-void yaml_free(const struct cyaml_schema_value *schema, void *data);
+void yaml_free(const cyaml_schema_value_t *schema, void *data);
 
-struct cyaml_strval;
 /** The words a strict boolean may have: enum values 0 and 1. */
-extern const struct cyaml_strval yaml_bool_words[];
+extern const cyaml_strval_t yaml_bool_words[];
 enum { YAML_BOOL_WORDS = 4 };
 
 #endif
