@@ -33,8 +33,10 @@ bool ssh_cert_is_blob(struct view blob);
 /** ssh_cert_from_blob() - PROTOCOL when malformed (options must be in lexical order and unique,
  * no trailing bytes), UNSUPPORTED for key types we do not know, LIMIT */
 struct err *ssh_cert_from_blob(struct view blob, struct ssh_cert **ret) MUST_CHECK;
-/** ssh_cert_from_line() - "ecdsa-...-cert-v01@openssh.com base64 [comment]", a newline allowed */
+/** ssh_cert_from_line() - "ecdsa-...-cert-v01@openssh.com base64 [comment]", a newline allowed
+ * Errors: INPUT (not such a line, or no certificate in it), UNSUPPORTED, LIMIT */
 struct err *ssh_cert_from_line(const char *line, struct ssh_cert **ret) MUST_CHECK;
+/** ssh_cert_copy() - one more owner of the same certificate: cheap, cannot fail; NULL for NULL */
 struct ssh_cert *ssh_cert_copy(const struct ssh_cert *c);
 void ssh_cert_free(struct ssh_cert **c);
 
@@ -45,6 +47,7 @@ const struct ssh_key *ssh_cert_ca(const struct ssh_cert *c);
 struct view ssh_cert_blob(const struct ssh_cert *c);
 /** ssh_cert_type_name() - "ssh-rsa-cert-v01@openssh.com", ... (static) */
 const char *ssh_cert_type_name(const struct ssh_cert *c);
+/** ssh_cert_line() - "type base64 comment" without newline (caller owns; @comment may be NULL) */
 char *ssh_cert_line(const struct ssh_cert *c, const char *comment);
 
 /** ssh_cert_verify() - the CA's signature over the certificate; CERT when wrong or SHA-1 */
@@ -72,11 +75,15 @@ struct err *ssh_cert_prove(const struct ssh_cert *c, const struct ssh_cert_wante
                            struct wall now) MUST_CHECK;
 
 /** ssh_cert_put_tbs() - the bytes a CA signs: everything up to and including the CA key
- * @nonce: at least 16 random bytes */
+ * @out:    empty
+ * @fields: at least one principal, a window that is not empty; options in any order
+ * @nonce:  at least 16 random bytes
+ * Errors: INPUT (what the fields lack), LIMIT */
 struct err *ssh_cert_put_tbs(struct buf *out, const struct ssh_key *key,
                              const struct ssh_cert_fields *fields, const struct ssh_key *ca,
                              struct view nonce) MUST_CHECK;
-/** ssh_cert_finish() - append the CA's signature blob to the bytes of ssh_cert_put_tbs() */
+/** ssh_cert_finish() - append the CA's signature blob (of ssh_sig_put()) to the bytes of
+ * ssh_cert_put_tbs(), which makes them the certificate; LIMIT. Does not verify */
 struct err *ssh_cert_finish(struct buf *tbs, struct view sig_blob) MUST_CHECK;
 
 #endif

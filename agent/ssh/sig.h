@@ -30,14 +30,15 @@ bool ssh_alg_fits(enum ssh_alg alg, enum ssh_key_type type);
 enum ssh_alg ssh_alg_default(enum ssh_key_type type);
 /** ssh_alg_hash_bits() - 256, 384, 512, 160; 0 for Ed25519, which takes the whole message */
 unsigned ssh_alg_hash_bits(enum ssh_alg alg);
-/** ssh_alg_digest() - hash @data as @alg wants it, into @out[64]; returns bytes, 0 for Ed25519 */
+/** ssh_alg_digest() - hash @data as @alg wants it, into @out[64]; returns bytes, 0 for Ed25519
+ * (and when OpenSSL has no such hash) */
 size_t ssh_alg_digest(enum ssh_alg alg, struct view data, uint8_t out[64]);
 
 /**
  * ssh_sig_put() - write a signature blob (string algorithm, string signature)
  * @raw: what a token gives: r||s in halves of the field's size, RSA big endian (left-padded with
  *       zeros to the modulus' length where the token stripped them), Ed25519's 64 bytes
- * Errors: PROTOCOL when @raw has the wrong length for @alg and @key
+ * Errors: PROTOCOL when @raw has the wrong length for @alg and @key, LIMIT
  */
 struct err *ssh_sig_put(struct buf *out, const struct ssh_key *key, enum ssh_alg alg,
                         struct view raw) MUST_CHECK;
