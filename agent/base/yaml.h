@@ -22,6 +22,12 @@ struct err *yaml_load(const char *name, struct view text, const cyaml_schema_val
 /** yaml_free() - NULL is fine */
 void yaml_free(const cyaml_schema_value_t *schema, void *data);
 
+/**
+ * yaml_line_of() - where a value stands, for messages about what no schema can say
+ * @path: "identities[0].certificates[1].role"; the line of the deepest part that exists
+ */
+unsigned yaml_line_of(struct view text, const char *path);
+
 /** The words a strict boolean may have: enum values 0 and 1. */
 extern const cyaml_strval_t yaml_bool_words[];
 enum { YAML_BOOL_WORDS = 4 };

@@ -1,0 +1,124 @@
+#ifndef HF_DAEMON_CONFIG_H
+#define HF_DAEMON_CONFIG_H
+
+#include "base/base.h"
+
+/**
+ * holdfast.yaml: what this machine is. Strict: an unknown key, a wrong type or a value that cannot
+ * be is an error with file, line and key. The structures mirror the file; names in comments are
+ * those of the file where they differ. Lists carry their length in X_count, as libcyaml wants it.
+ */
+enum {
+    CONFIG_FILE_MAX_BYTES = 256 * 1024,
+    CONFIG_MODULES_MAX = 16,
+    CONFIG_TOKENS_MAX = 64,
+    CONFIG_SIGNERS_MAX = 32,
+    CONFIG_IDENTITIES_MAX = 1024,
+};
+
+struct config_agent {
+    char *socket;    /* SSH agent socket */
+    char *control;   /* control API socket */
+    char *state;     /* folder: certificate cache, refused PINs, serials of the built-in CA */
+    char *log;       /* error, warn, note, info, debug */
+    char **profiles; /* further folders of firmware profiles */
+    unsigned profiles_count;
+};
+
+struct config_module {
+    char *name, *path;
+};
+
+/** Exactly one member is set. */
+struct config_pin {
+    char *file, *environment, *credential;
+    char **command;
+    unsigned command_count;
+    bool askpass;
+};
+
+struct config_token {
+    char *name, *uri;
+    struct config_pin *pin;
+    unsigned pin_count;
+};
+
+struct config_login {
+    char *method; /* token, approle */
+    char *mount;
+    char *token_file, *token_environment;
+    char *role_id_file, *secret_id_file;
+    bool secret_id_wrapped;
+    char *wrapping_path;
+};
+
+struct config_vault {
+    char *address, *namespace_, *ca_bundle, *timeout;
+    struct config_login login;
+};
+
+struct config_ca_role {
+    char *name;
+    char **principals; /* allowed; "*" is any */
+    unsigned principals_count;
+    char *ttl, *max_ttl;
+    char **extensions;
+    unsigned extensions_count;
+};
+
+struct config_ca {
+    char *key; /* URI of the CA's own key */
+    struct config_ca_role *roles;
+    unsigned roles_count;
+};
+
+/** Exactly one of vault and ca is set. */
+struct config_signer {
+    char *name;
+    struct config_vault *vault;
+    struct config_ca *ca;
+};
+
+struct config_certificate {
+    char *signer, *mount, *role, *issuer, *ttl, *key_id, *ca;
+    char **principals;
+    unsigned principals_count;
+    char **critical_options, **extensions; /* "name" or "name=value" */
+    unsigned critical_options_count, extensions_count;
+};
+
+enum config_offer { CONFIG_OFFER_CERTIFICATE, CONFIG_OFFER_BOTH, CONFIG_OFFER_KEY };
+
+struct config_identity {
+    char *name, *key;
+    int offer; /* enum config_offer */
+    bool allow_extractable;
+    struct config_certificate *certificates;
+    unsigned certificates_count;
+};
+
+struct config {
+    char *file; /* where it came from */
+    struct config_agent agent;
+    struct config_module *modules;
+    unsigned modules_count;
+    struct config_token *tokens;
+    unsigned tokens_count;
+    struct config_signer *signers;
+    unsigned signers_count;
+    struct config_identity *identities;
+    unsigned identities_count;
+};
+
+/**
+ * config_load() - read, check, and fill in defaults
+ * @path: NULL: config_default_path()
+ * Errors: NOT_FOUND (with how to make one), INPUT
+ */
+struct err *config_load(const char *path, struct config **ret) MUST_CHECK;
+void config_free(struct config **c);
+/** config_default_path() - $HOLDFAST_CONFIG, /etc/holdfast/holdfast.yaml for root, else below
+ * $XDG_CONFIG_HOME or ~/.config (caller owns) */
+char *config_default_path(void);
+
+#endif

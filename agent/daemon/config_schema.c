@@ -1,0 +1,162 @@
+/*
+ * The grammar of holdfast.yaml as libcyaml's tables: every key that the file may have stands here,
+ * once. What a table cannot say (exactly one of two keys, names that must exist) is in
+ * config_check.c.
+ */
+#include "daemon/config_schema.h"
+
+#include "daemon/config.h"
+
+#define TEXT_MAX 4096
+#define OPTIONAL_POINTER (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
+#define NEEDED(key, type, member)                                                                  \
+    CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER, type, member, 1, TEXT_MAX)
+#define MAY(key, type, member)                                                                     \
+    CYAML_FIELD_STRING_PTR(key, OPTIONAL_POINTER, type, member, 1, TEXT_MAX)
+#define FLAG(key, type, member)                                                                    \
+    CYAML_FIELD_ENUM(key, CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, type, member, yaml_bool_words,  \
+                     YAML_BOOL_WORDS)
+#define LIST(key, type, member, entry, min, max)                                                   \
+    CYAML_FIELD_SEQUENCE(key, OPTIONAL_POINTER, type, member, entry, min, max)
+
+static const cyaml_schema_value_t text_entry = {
+    CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, TEXT_MAX),
+};
+
+static const cyaml_schema_field_t agent_fields[] = {
+    MAY("socket", struct config_agent, socket),
+    MAY("control", struct config_agent, control),
+    MAY("state", struct config_agent, state),
+    MAY("log", struct config_agent, log),
+    LIST("profiles", struct config_agent, profiles, &text_entry, 0, 16),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t module_fields[] = {
+    NEEDED("name", struct config_module, name),
+    NEEDED("path", struct config_module, path),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t module_entry = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_module, module_fields),
+};
+
+static const cyaml_schema_field_t pin_fields[] = {
+    MAY("file", struct config_pin, file),
+    MAY("environment", struct config_pin, environment),
+    MAY("credential", struct config_pin, credential),
+    LIST("command", struct config_pin, command, &text_entry, 1, 64),
+    FLAG("askpass", struct config_pin, askpass),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t pin_entry = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_pin, pin_fields),
+};
+
+static const cyaml_schema_field_t token_fields[] = {
+    NEEDED("name", struct config_token, name),
+    NEEDED("uri", struct config_token, uri),
+    LIST("pin", struct config_token, pin, &pin_entry, 0, 8),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t token_entry = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_token, token_fields),
+};
+
+static const cyaml_schema_field_t login_fields[] = {
+    NEEDED("method", struct config_login, method),
+    MAY("mount", struct config_login, mount),
+    MAY("token-file", struct config_login, token_file),
+    MAY("token-environment", struct config_login, token_environment),
+    MAY("role-id-file", struct config_login, role_id_file),
+    MAY("secret-id-file", struct config_login, secret_id_file),
+    FLAG("secret-id-wrapped", struct config_login, secret_id_wrapped),
+    MAY("wrapping-path", struct config_login, wrapping_path),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t vault_fields[] = {
+    NEEDED("address", struct config_vault, address),
+    MAY("namespace", struct config_vault, namespace_),
+    MAY("ca-bundle", struct config_vault, ca_bundle),
+    MAY("timeout", struct config_vault, timeout),
+    CYAML_FIELD_MAPPING("login", CYAML_FLAG_DEFAULT, struct config_vault, login, login_fields),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t ca_role_fields[] = {
+    NEEDED("name", struct config_ca_role, name),
+    LIST("principals", struct config_ca_role, principals, &text_entry, 1, 256),
+    MAY("ttl", struct config_ca_role, ttl),
+    MAY("max-ttl", struct config_ca_role, max_ttl),
+    LIST("extensions", struct config_ca_role, extensions, &text_entry, 0, 64),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t ca_role_entry = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_ca_role, ca_role_fields),
+};
+
+static const cyaml_schema_field_t ca_fields[] = {
+    NEEDED("key", struct config_ca, key),
+    LIST("roles", struct config_ca, roles, &ca_role_entry, 1, 64),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t signer_fields[] = {
+    NEEDED("name", struct config_signer, name),
+    CYAML_FIELD_MAPPING_PTR("vault", OPTIONAL_POINTER, struct config_signer, vault, vault_fields),
+    CYAML_FIELD_MAPPING_PTR("ca", OPTIONAL_POINTER, struct config_signer, ca, ca_fields),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t signer_entry = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_signer, signer_fields),
+};
+
+static const cyaml_schema_field_t certificate_fields[] = {
+    NEEDED("signer", struct config_certificate, signer),
+    MAY("mount", struct config_certificate, mount),
+    NEEDED("role", struct config_certificate, role),
+    MAY("issuer", struct config_certificate, issuer),
+    MAY("ttl", struct config_certificate, ttl),
+    MAY("key-id", struct config_certificate, key_id),
+    MAY("ca", struct config_certificate, ca),
+    LIST("principals", struct config_certificate, principals, &text_entry, 0, 256),
+    LIST("critical-options", struct config_certificate, critical_options, &text_entry, 0, 64),
+    LIST("extensions", struct config_certificate, extensions, &text_entry, 0, 64),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t certificate_entry = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_certificate, certificate_fields),
+};
+
+static const cyaml_strval_t offer_words[] = {
+    {"certificate", CONFIG_OFFER_CERTIFICATE},
+    {"both", CONFIG_OFFER_BOTH},
+    {"key", CONFIG_OFFER_KEY},
+};
+
+static const cyaml_schema_field_t identity_fields[] = {
+    NEEDED("name", struct config_identity, name),
+    NEEDED("key", struct config_identity, key),
+    CYAML_FIELD_ENUM("offer", CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, struct config_identity,
+                     offer, offer_words, CYAML_ARRAY_LEN(offer_words)),
+    FLAG("allow-extractable", struct config_identity, allow_extractable),
+    LIST("certificates", struct config_identity, certificates, &certificate_entry, 0, 16),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t identity_entry = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_identity, identity_fields),
+};
+
+static const cyaml_schema_field_t config_fields[] = {
+    CYAML_FIELD_MAPPING("agent", CYAML_FLAG_OPTIONAL, struct config, agent, agent_fields),
+    LIST("modules", struct config, modules, &module_entry, 0, CONFIG_MODULES_MAX),
+    LIST("tokens", struct config, tokens, &token_entry, 0, CONFIG_TOKENS_MAX),
+    LIST("signers", struct config, signers, &signer_entry, 0, CONFIG_SIGNERS_MAX),
+    LIST("identities", struct config, identities, &identity_entry, 0, CONFIG_IDENTITIES_MAX),
+    CYAML_FIELD_END,
+};
+
+const cyaml_schema_value_t config_schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct config, config_fields),
+};
