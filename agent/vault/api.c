@@ -1,0 +1,315 @@
+/*
+ * Vault's and OpenBao's HTTP API as far as every call shares it: a JSON object in, a JSON object or
+ * a list of errors out, and what each status means to us.
+ *
+ * A refusal has to reach people in Vault's own words, because only they say what the role wants;
+ * and it has to reach the agent as a code that says whether time will mend it. Both happen in one
+ * place, vault_api_read(), which is pure. Around it, vault_api_do() repeats what may pass.
+ *
+ * JSON holds tokens and secret ids: jansson gets memory that is wiped when it is freed, and bodies
+ * are written into wiped buffers. Nothing here may put a body into an error or a log.
+ */
+#include "vault/api.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "vault/retry.h"
+
+enum { WORDS_MAX_BYTES = 500, DEFAULT_TIMEOUT_MS = 10000 };
+
+/* --- JSON ------------------------------------------------------------------------------------- */
+
+static void *wiped_malloc(size_t size)
+{
+    size_t *p = malloc(size + 2 * sizeof *p); /* two words keep the alignment of malloc() */
+
+    if (p == NULL) {
+        return NULL;
+    }
+    p[0] = size;
+    return p + 2;
+}
+
+static void wiped_free(void *memory)
+{
+    if (memory != NULL) {
+        size_t *p = (size_t *)memory - 2;
+
+        explicit_bzero(memory, p[0]);
+        free(p);
+    }
+}
+
+void vault_api_init(void)
+{
+    json_set_alloc_funcs(wiped_malloc, wiped_free);
+    json_object_seed(0);
+}
+
+void vault_json_free(json_t **j)
+{
+    json_decref(*j);
+    *j = NULL;
+}
+
+struct err *vault_json_text(const json_t *object, const char *name, const char **ret)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+
+    if (text == NULL || *text == '\0') {
+        return err_new(ERR_PROTOCOL, "Vault's answer has no \"%s\"", name);
+    }
+    *ret = text;
+    return NULL;
+}
+
+static int put_json(const char *p, size_t len, void *arg)
+{
+    buf_put(arg, p, len);
+    return 0;
+}
+
+void vault_api_answer_deinit(struct vault_api_answer *a)
+{
+    vault_json_free(&a->root);
+}
+
+/* --- what an answer means ----------------------------------------------------------------------- */
+
+/* White space of any kind becomes one space, so that words over several lines stay one clause. */
+static void add_words(char *words, const char *text)
+{
+    size_t len = strlen(words);
+    bool gap = len > 0;
+
+    if (gap && len + 2 < WORDS_MAX_BYTES) {
+        words[len++] = ';';
+    }
+    for (; *text != '\0' && len + 2 < WORDS_MAX_BYTES; text++) {
+        if (strchr(" \t\r\n", *text) != NULL) {
+            gap = len > 0;
+            continue;
+        }
+        if (gap) {
+            words[len++] = ' ';
+        }
+        gap = false;
+        words[len++] = *text;
+    }
+    words[len] = '\0';
+}
+
+/* {"errors": ["...", ...]}; some answers carry data and warnings instead, which say nothing. */
+static void words_of(struct view body, char words[WORDS_MAX_BYTES])
+{
+    AUTO(vault_json_free) json_t *root = json_loadb((const char *)body.p, body.len, 0, NULL);
+    const json_t *errors = json_object_get(root, "errors");
+
+    words[0] = '\0';
+    for (size_t i = 0; i < json_array_size(errors); i++) {
+        const char *text = json_string_value(json_array_get(errors, i));
+
+        if (text != NULL) {
+            add_words(words, text);
+        }
+    }
+}
+
+static enum err_code code_of(unsigned status)
+{
+    switch (status) {
+    case 400:
+    case 403:
+        return ERR_DENIED;
+    case 404:
+        return ERR_NOT_FOUND;
+    case 405:
+        return ERR_UNSUPPORTED;
+    case 412: /* Vault Enterprise: this node has not seen the state yet */
+    case 429:
+        return ERR_BUSY;
+    default:
+        return ERR_REMOTE;
+    }
+}
+
+static struct err *refusal(unsigned status, struct view body)
+{
+    char words[WORDS_MAX_BYTES];
+    char name[16];
+
+    words_of(body, words);
+    snprintf(name, sizeof name, "HTTP %u", status);
+    if (status == 503 && strstr(words, "sealed") != NULL) {
+        return err_native(ERR_REMOTE, ERR_DOMAIN_HTTP, status, name, "Vault is sealed");
+    }
+    if (words[0] != '\0') {
+        return err_native(code_of(status), ERR_DOMAIN_HTTP, status, name, "Vault says: %s", words);
+    }
+    return err_native(code_of(status), ERR_DOMAIN_HTTP, status, name,
+                      "Vault answers with status %u and no reason", status);
+}
+
+struct err *vault_api_read(unsigned status, struct view body, json_t **ret)
+{
+    json_error_t why;
+
+    if (status < 200 || status > 299) {
+        return refusal(status, body);
+    }
+    if (body.len == 0) {
+        *ret = NULL;
+        return NULL;
+    }
+    json_t *root = json_loadb((const char *)body.p, body.len, JSON_REJECT_DUPLICATES, &why);
+
+    if (!json_is_object(root)) {
+        json_decref(root);
+        return err_native(ERR_PROTOCOL, ERR_DOMAIN_HTTP, status, NULL,
+                          "the answer is not a JSON object: is this the address of a Vault?");
+    }
+    *ret = root;
+    return NULL;
+}
+
+bool vault_api_is_status(const struct err *e, unsigned status)
+{
+    return e != NULL && err_domain(e) == ERR_DOMAIN_HTTP && err_native_code(e) == status;
+}
+
+bool vault_api_is_forbidden(const struct err *e)
+{
+    return vault_api_is_status(e, 403);
+}
+
+/* --- one call ----------------------------------------------------------------------------------- */
+
+static enum vault_failure failure_of(const struct err *e, bool once)
+{
+    if (err_domain(e) == ERR_DOMAIN_HTTP && !once) {
+        unsigned long status = err_native_code(e);
+
+        if (status == 429 || status == 412) {
+            return VAULT_FAIL_LIMITED;
+        }
+        return status >= 500 && status <= 599 ? VAULT_FAIL_SERVER : VAULT_FAIL_FINAL;
+    }
+    if (vault_http_was_unsent(e) || (err_is(e, ERR_GONE) && !once)) {
+        return VAULT_FAIL_CONNECTION;
+    }
+    return VAULT_FAIL_FINAL;
+}
+
+static struct err *redirected(struct err *e, const struct vault_http_answer *a)
+{
+    AUTO(auto_free) char *where = text_safe(view_cstr(a->location));
+
+    if (a->status < 300 || a->status > 399 || where == NULL) {
+        return e;
+    }
+    return err_add(e, "it redirects to \"%s\", which is not followed: address the active node",
+                   where);
+}
+
+static struct err *try_once(const struct vault_api *api, const struct vault_http_request *request,
+                            struct vault_api_answer *ret, int64_t *ret_retry_after_ms)
+{
+    AUTO(vault_http_answer_deinit) struct vault_http_answer answer = {0};
+    struct err *e = vault_http_do(api->http, request, &answer);
+
+    *ret_retry_after_ms = answer.retry_after_ms;
+    if (e != NULL) {
+        return e;
+    }
+    json_t *root = NULL;
+
+    e = vault_api_read(answer.status, buf_view(&answer.body), &root);
+    if (e != NULL) {
+        return redirected(e, &answer);
+    }
+    *ret = (struct vault_api_answer){
+        .root = root,
+        .has_skew = answer.has_date,
+        .skew_s = answer.has_date ? answer.date.s - wall_now().s : 0,
+    };
+    return NULL;
+}
+
+static void sleep_ms(int64_t ms)
+{
+    struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+
+    while (nanosleep(&t, &t) < 0) {
+    }
+}
+
+static uint32_t seed(void)
+{
+    uint32_t s = 0;
+
+    if (getrandom(&s, sizeof s, GRND_NONBLOCK) < 0) {
+        s = (uint32_t)mono_now().ms;
+    }
+    return s;
+}
+
+static struct err *repeat(const struct vault_api *api, struct vault_http_request *request,
+                          bool once, struct vault_api_answer *ret)
+{
+    int64_t longest = api->server->request_timeout_ms;
+
+    for (unsigned attempt = 0;; attempt++) {
+        int64_t retry_after_ms = -1;
+        int64_t left = mono_left_ms(api->deadline);
+
+        if (left == 0) {
+            return err_new(ERR_TIMEOUT, "no time was left to ask Vault");
+        }
+        request->timeout_ms = longest > 0 ? longest : DEFAULT_TIMEOUT_MS;
+        request->timeout_ms = request->timeout_ms < left ? request->timeout_ms : left;
+        struct err *e = try_once(api, request, ret, &retry_after_ms);
+
+        if (e == NULL) {
+            return NULL;
+        }
+        int64_t wait = vault_retry_wait_ms(&(struct vault_try){
+            .failure = failure_of(e, once),
+            .attempt = attempt,
+            .retry_after_ms = retry_after_ms,
+            .left_ms = mono_left_ms(api->deadline),
+            .seed = seed(),
+        });
+
+        if (wait < 0) {
+            return attempt > 0 ? err_add(e, "after %u tries", attempt + 1) : e;
+        }
+        err_free(&e);
+        sleep_ms(wait);
+    }
+}
+
+struct err *vault_api_do(const struct vault_api *api, const struct vault_api_call *call,
+                         struct vault_api_answer *ret)
+{
+    AUTO(buf_deinit) struct buf body;
+
+    buf_init(&body, 0);
+    body.secret = true;
+    if (call->body != NULL && json_dump_callback(call->body, put_json, &body, JSON_COMPACT) < 0) {
+        return err_nomem();
+    }
+    struct err *e = buf_check(&body, "the request's body");
+    struct vault_http_request request = {
+        .method = call->method,
+        .url = call->url,
+        .namespace_ = api->server->namespace_,
+        .ca_bundle = api->server->ca_bundle,
+        .token = call->token,
+        .body = buf_view(&body),
+    };
+
+    return e != NULL ? e : repeat(api, &request, call->once, ret);
+}

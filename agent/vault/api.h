@@ -1,0 +1,58 @@
+#ifndef HF_VAULT_API_H
+#define HF_VAULT_API_H
+
+#include <jansson.h>
+
+#include "vault/http.h"
+#include "vault/vault.h"
+
+/** Who calls, on behalf of one request of the agent. All is borrowed. */
+struct vault_api {
+    struct vault_http *http;
+    const struct vault_conf *server;
+    struct mono deadline; /* for all calls together */
+};
+
+struct vault_api_call {
+    const char *method; /* "GET", "POST" */
+    const char *url;
+    const struct secret *token; /* NULL: none */
+    const json_t *body;         /* NULL: none */
+    bool once;                  /* never sent again once it may have reached a server */
+};
+
+struct vault_api_answer {
+    json_t *root; /* an object; NULL when the server had nothing to say (204) */
+    int64_t skew_s;
+    bool has_skew;
+};
+
+/** vault_api_init() - once per program, before any thread: JSON memory is wiped when freed */
+void vault_api_init(void);
+
+/**
+ * vault_api_do() - a call to Vault, repeated where that helps and time allows
+ * @ret: the answer (caller ends it with vault_api_answer_deinit()), written on success only
+ * Errors carry Vault's own words and the HTTP status: DENIED (400, 403), NOT_FOUND (404),
+ * UNSUPPORTED (405), BUSY (429), REMOTE (5xx, redirects), PROTOCOL (not Vault's JSON); and
+ * those of vault_http_do()
+ */
+struct err *vault_api_do(const struct vault_api *api, const struct vault_api_call *call,
+                         struct vault_api_answer *ret) MUST_CHECK;
+void vault_api_answer_deinit(struct vault_api_answer *a);
+
+/** vault_api_read() - judge a status and parse a body: what vault_api_do() does with each answer
+ * @ret: the object, or NULL for an empty one (caller owns), written on success only */
+struct err *vault_api_read(unsigned status, struct view body, json_t **ret) MUST_CHECK;
+
+/** vault_api_is_forbidden() - is this Vault's 403 */
+bool vault_api_is_forbidden(const struct err *e);
+/** vault_api_is_status() - did an answer with this HTTP status cause @e; false for NULL */
+bool vault_api_is_status(const struct err *e, unsigned status);
+
+/** vault_json_text() - the string at @object.@name (borrowed); PROTOCOL when there is none */
+struct err *vault_json_text(const json_t *object, const char *name, const char **ret) MUST_CHECK;
+/** vault_json_free() - for AUTO() */
+void vault_json_free(json_t **j);
+
+#endif

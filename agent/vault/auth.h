@@ -1,0 +1,56 @@
+#ifndef HF_VAULT_AUTH_H
+#define HF_VAULT_AUTH_H
+
+#include "vault/api.h"
+
+/** What a login gives. */
+struct vault_lease {
+    struct secret *token; /* owned */
+    int64_t ttl_s;        /* 0: it does not expire */
+    bool renewable;
+};
+
+/**
+ * A way to log in: one file, one row in auth.c's table.
+ * login() runs under the server's lock, so it may keep things in @memory without one.
+ */
+struct vault_auth_method {
+    const char *name;
+    /** what it remembers between logins; NULL: nothing. NULL result: out of memory */
+    void *(*new_memory)(void);
+    void (*free_memory)(void *memory);
+    /** @ret is written on success only */
+    struct err *(*login)(const struct vault_api *api, void *memory, struct vault_lease *ret);
+};
+
+extern const struct vault_auth_method vault_auth_token;
+extern const struct vault_auth_method vault_auth_approle;
+
+/** One server's login, shared by all workers. */
+struct vault_auth;
+
+struct err *vault_auth_new(enum vault_login login, struct vault_auth **ret) MUST_CHECK;
+void vault_auth_free(struct vault_auth **a);
+
+/**
+ * vault_auth_do() - an API call with the server's token: logs in when there is none, renews it when
+ * two thirds of its time are over
+ * @call: its token is filled in here
+ * A 403 leads to one new login and one more try. When that is refused too, or the new token is the
+ * old one, it is policy: DENIED with Vault's words, and no further login for this reason before the
+ * token has worked once or a minute is over.
+ * Errors: those of vault_api_do(), and of the login
+ */
+struct err *vault_auth_do(struct vault_auth *a, const struct vault_api *api,
+                          const struct vault_api_call *call, struct vault_api_answer *ret)
+    MUST_CHECK;
+
+/** vault_auth_secret() - a secret file or value that goes into a header or JSON
+ * @file: read afresh; NULL: @value is copied
+ * Errors: INPUT (neither, or not one line of printable characters), and secret_from_file()'s */
+struct err *vault_auth_secret(const char *file, const struct secret *value, struct secret **ret)
+    MUST_CHECK;
+/** vault_auth_read_lease() - take the "auth" object out of a login's answer; PROTOCOL */
+struct err *vault_auth_read_lease(const json_t *root, struct vault_lease *ret) MUST_CHECK;
+
+#endif

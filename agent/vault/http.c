@@ -1,0 +1,297 @@
+/*
+ * One HTTPS request. This is the only file of the agent's side that knows libcurl, and it knows
+ * nothing of Vault but three header names.
+ *
+ * What it must never do: follow a redirect (the token would go with it), trust the system's CAs
+ * where a bundle is configured, take in an answer without an end, or wait beyond its time. libcurl
+ * keeps copies of headers and bodies for as long as it works on them; ours are wiped here.
+ *
+ * A worker has one handle. It is reset between requests, which forgets all settings and keeps the
+ * open connections.
+ */
+#include "vault/http.h"
+
+#include <curl/curl.h>
+#include <stdlib.h>
+#include <strings.h>
+
+enum { DAY_S = 24 * 60 * 60 };
+
+struct vault_http {
+    CURL *curl;
+    char why[CURL_ERROR_SIZE];
+};
+
+/* What the callbacks fill while a request runs. */
+struct intake {
+    struct vault_http_answer *answer;
+    bool too_long;
+};
+
+struct err *vault_http_init(void)
+{
+    return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK
+               ? NULL
+               : err_new(ERR_BUG, "libcurl does not start");
+}
+
+struct err *vault_http_new(struct vault_http **ret)
+{
+    struct vault_http *h = calloc(1, sizeof *h);
+
+    if (h == NULL || (h->curl = curl_easy_init()) == NULL) {
+        free(h);
+        return err_nomem();
+    }
+    *ret = h;
+    return NULL;
+}
+
+void vault_http_free(struct vault_http **hp)
+{
+    struct vault_http *h = take(hp);
+
+    if (h != NULL) {
+        curl_easy_cleanup(h->curl);
+        free(h);
+    }
+}
+
+void vault_http_answer_deinit(struct vault_http_answer *a)
+{
+    buf_deinit(&a->body);
+}
+
+/* --- what comes in ----------------------------------------------------------------------------- */
+
+static size_t on_body(char *p, size_t size, size_t n, void *arg)
+{
+    struct intake *in = arg;
+
+    if (n > VAULT_HTTP_ANSWER_MAX_BYTES - in->answer->body.len) {
+        in->too_long = true;
+        return 0;
+    }
+    buf_put(&in->answer->body, p, size * n);
+    return in->answer->body.failed ? 0 : size * n;
+}
+
+/* The value of a header line without white space around it; false when it is another header. */
+static bool header_is(const char *line, size_t len, const char *name, struct view *ret)
+{
+    size_t at = strlen(name);
+
+    if (len <= at || strncasecmp(line, name, at) != 0 || line[at] != ':') {
+        return false;
+    }
+    at++;
+    while (at < len && (line[at] == ' ' || line[at] == '\t')) {
+        at++;
+    }
+    while (len > at && (line[len - 1] == '\r' || line[len - 1] == '\n' || line[len - 1] == ' ')) {
+        len--;
+    }
+    *ret = view_of(line + at, len - at);
+    return true;
+}
+
+static size_t on_header(char *p, size_t size, size_t n, void *arg)
+{
+    struct vault_http_answer *answer = ((struct intake *)arg)->answer;
+    struct view value;
+
+    if (header_is(p, n, "Date", &value)) {
+        AUTO(auto_free) char *text = view_dup(value);
+        time_t date = text != NULL ? curl_getdate(text, NULL) : -1;
+
+        answer->has_date = date > 0;
+        answer->date.s = date;
+    } else if (header_is(p, n, "Location", &value) && value.len < sizeof answer->location) {
+        memcpy(answer->location, value.p, value.len);
+        answer->location[value.len] = '\0';
+    }
+    return size * n;
+}
+
+/* --- what goes out ----------------------------------------------------------------------------- */
+
+static void free_headers(struct curl_slist **list)
+{
+    for (struct curl_slist *l = *list; l != NULL; l = l->next) {
+        explicit_bzero(l->data, strlen(l->data)); /* one of them is the token */
+    }
+    curl_slist_free_all(*list);
+    *list = NULL;
+}
+
+static bool add_header(struct curl_slist **list, const char *name, const char *value)
+{
+    char *line = text_fmt("%s: %s", name, value);
+    struct curl_slist *grown = line != NULL ? curl_slist_append(*list, line) : NULL;
+
+    if (line != NULL) {
+        explicit_bzero(line, strlen(line));
+        free(line);
+    }
+    if (grown != NULL) {
+        *list = grown;
+    }
+    return grown != NULL;
+}
+
+static struct err *make_headers(const struct vault_http_request *r, struct curl_slist **ret)
+{
+    bool whole = add_header(ret, "X-Vault-Request", "true") &&
+                 add_header(ret, "Content-Type", "application/json") &&
+                 (r->namespace_ == NULL || add_header(ret, "X-Vault-Namespace", r->namespace_)) &&
+                 (r->token == NULL || add_header(ret, "X-Vault-Token", secret_text(r->token)));
+
+    return whole ? NULL : err_nomem();
+}
+
+/* libcurl itself does not look at the variables that say where a system keeps its CAs. */
+static void set_trust(CURL *curl, const char *ca_bundle)
+{
+    const char *file = ca_bundle != NULL ? ca_bundle : getenv("SSL_CERT_FILE");
+    const char *folder = ca_bundle != NULL ? NULL : getenv("SSL_CERT_DIR");
+
+    if (file != NULL) {
+        curl_easy_setopt(curl, CURLOPT_CAINFO, file);
+    }
+    if (ca_bundle != NULL || folder != NULL) {
+        curl_easy_setopt(curl, CURLOPT_CAPATH, folder); /* NULL: the bundle and nothing else */
+    }
+}
+
+static void set_options(struct vault_http *h, const struct vault_http_request *r,
+                        struct curl_slist *headers, struct intake *in)
+{
+    const struct {
+        CURLoption option;
+        long value;
+    } numbers[] = {
+        {CURLOPT_NOSIGNAL, 1},
+        {CURLOPT_FOLLOWLOCATION, 0},
+        {CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2},
+        {CURLOPT_SSL_VERIFYPEER, 1},
+        {CURLOPT_SSL_VERIFYHOST, 2},
+        {CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1},
+        {CURLOPT_TIMEOUT_MS, (long)r->timeout_ms},
+        {CURLOPT_CONNECTTIMEOUT_MS, (long)r->timeout_ms},
+    };
+
+    curl_easy_reset(h->curl);
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+        curl_easy_setopt(h->curl, numbers[i].option, numbers[i].value);
+    }
+    curl_easy_setopt(h->curl, CURLOPT_URL, r->url);
+    curl_easy_setopt(h->curl, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(h->curl, CURLOPT_USERAGENT, "holdfast/" HOLDFAST_VERSION);
+    curl_easy_setopt(h->curl, CURLOPT_ERRORBUFFER, h->why);
+    curl_easy_setopt(h->curl, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(h->curl, CURLOPT_WRITEDATA, in);
+    curl_easy_setopt(h->curl, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(h->curl, CURLOPT_HEADERDATA, in);
+    set_trust(h->curl, r->ca_bundle);
+    if (strcmp(r->method, "POST") == 0) {
+        curl_easy_setopt(h->curl, CURLOPT_POSTFIELDS, r->body.len > 0 ? (char *)r->body.p : "");
+        curl_easy_setopt(h->curl, CURLOPT_POSTFIELDSIZE, (long)r->body.len);
+    }
+}
+
+/* --- what became of it -------------------------------------------------------------------------- */
+
+static enum err_code code_of(CURLcode rc)
+{
+    switch (rc) {
+    case CURLE_OPERATION_TIMEDOUT:
+        return ERR_TIMEOUT;
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_PARTIAL_FILE:
+    case CURLE_GOT_NOTHING:
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+        return ERR_GONE;
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_URL_MALFORMAT:
+        return ERR_INPUT;
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_BAD_CONTENT_ENCODING:
+        return ERR_PROTOCOL;
+    case CURLE_OUT_OF_MEMORY:
+        return ERR_NOMEM;
+    default:
+        return ERR_REMOTE; /* TLS in its many forms */
+    }
+}
+
+static struct err *failure(const struct vault_http *h, CURLcode rc,
+                           const struct vault_http_request *r, const struct intake *in)
+{
+    const char *why = h->why[0] != '\0' ? h->why : curl_easy_strerror(rc);
+    const char *bundle = r->ca_bundle != NULL ? r->ca_bundle : "the system's CA certificates";
+    const char *name = curl_easy_strerror(rc);
+
+    if (in->too_long) {
+        return err_native(ERR_PROTOCOL, ERR_DOMAIN_CURL, (unsigned long)rc, NULL,
+                          "the answer is longer than %d bytes", VAULT_HTTP_ANSWER_MAX_BYTES);
+    }
+    if (rc == CURLE_PEER_FAILED_VERIFICATION) {
+        return err_native(ERR_REMOTE, ERR_DOMAIN_CURL, (unsigned long)rc, name,
+                          "%s; %s must hold the CA that signed the server's certificate, and the "
+                          "address must name a host that the certificate is for",
+                          why, bundle);
+    }
+    if (rc == CURLE_SSL_CACERT_BADFILE) {
+        return err_native(ERR_INPUT, ERR_DOMAIN_CURL, (unsigned long)rc, name,
+                          "%s is not a readable file of PEM certificates", bundle);
+    }
+    return err_native(code_of(rc), ERR_DOMAIN_CURL, (unsigned long)rc, name, "%s", why);
+}
+
+struct err *vault_http_do(struct vault_http *h, const struct vault_http_request *request,
+                          struct vault_http_answer *ret)
+{
+    AUTO(free_headers) struct curl_slist *headers = NULL;
+    struct intake in = {.answer = ret};
+    curl_off_t retry_after_s = 0;
+    long status = 0;
+
+    *ret = (struct vault_http_answer){.retry_after_ms = -1};
+    buf_init(&ret->body, VAULT_HTTP_ANSWER_MAX_BYTES);
+    ret->body.secret = true;
+    struct err *e = make_headers(request, &headers);
+
+    if (e != NULL) {
+        return e;
+    }
+    h->why[0] = '\0';
+    set_options(h, request, headers, &in);
+    CURLcode rc = curl_easy_perform(h->curl);
+
+    if (rc == CURLE_OK) {
+        curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &status);
+        curl_easy_getinfo(h->curl, CURLINFO_RETRY_AFTER, &retry_after_s);
+        ret->status = (unsigned)status;
+        if (retry_after_s > 0) {
+            ret->retry_after_ms = (retry_after_s < DAY_S ? retry_after_s : DAY_S) * 1000;
+        }
+    }
+    e = rc == CURLE_OK ? NULL : failure(h, rc, request, &in);
+    curl_easy_reset(h->curl); /* the headers and the buffers are about to go */
+    return e;
+}
+
+bool vault_http_was_unsent(const struct err *e)
+{
+    if (err_domain(e) != ERR_DOMAIN_CURL) {
+        return false;
+    }
+    unsigned long native = err_native_code(e);
+
+    return native == CURLE_COULDNT_RESOLVE_PROXY || native == CURLE_COULDNT_RESOLVE_HOST ||
+           native == CURLE_COULDNT_CONNECT;
+}

@@ -1,0 +1,178 @@
+/*
+ * One certificate: the request as the SSH engine wants it, and its answer. The certificate itself is
+ * text that is passed on: whether it is what was asked for is for the agent to prove, which does not
+ * trust this process more than it must.
+ *
+ * Lists that the agent left open are left out, because to the engine an absent list means "as the
+ * role says", and to ask for more than that fails on strict roles.
+ */
+#include "vault/sign.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "vault/url.h"
+
+enum { CERT_LINE_MAX_BYTES = 96 * 1024 };
+
+static struct err *join(char *const *principals, struct buf *out)
+{
+    for (size_t i = 0; principals != NULL && principals[i] != NULL; i++) {
+        if (principals[i][0] == '\0' || strchr(principals[i], ',') != NULL) {
+            AUTO(auto_free) char *safe = text_safe(view_cstr(principals[i]));
+
+            return err_new(ERR_INPUT, "the principal \"%s\" is empty or holds a comma",
+                           safe != NULL ? safe : "");
+        }
+        buf_put(out, ",", i > 0 ? 1 : 0);
+        buf_put(out, principals[i], strlen(principals[i]));
+    }
+    if (out->len == 0) {
+        return err_new(ERR_INPUT, "no principals: such a certificate is of no use to any server");
+    }
+    buf_put_u8(out, 0);
+    return buf_check(out, "the principals");
+}
+
+static bool set(json_t *body, const char *name, const char *value)
+{
+    return value == NULL || json_object_set_new(body, name, json_string(value)) == 0;
+}
+
+static bool set_options(json_t *body, const char *name, const struct ssh_cert_option *list)
+{
+    if (list == NULL) {
+        return true;
+    }
+    json_t *options = json_object();
+
+    for (size_t i = 0; options != NULL && list[i].name != NULL; i++) {
+        if (!set(options, list[i].name, list[i].value)) {
+            json_decref(options);
+            return false;
+        }
+    }
+    return json_object_set_new(body, name, options) == 0;
+}
+
+static struct err *make_body(const struct vault_ask *ask, json_t **ret)
+{
+    AUTO(buf_deinit) struct buf principals;
+    AUTO(vault_json_free) json_t *body = json_object();
+    char ttl[32];
+
+    buf_init(&principals, 0);
+    struct err *e = join(ask->principals, &principals);
+
+    if (e != NULL) {
+        return e;
+    }
+    snprintf(ttl, sizeof ttl, "%llds", (long long)ask->ttl_s);
+    if (body == NULL || !set(body, "public_key", ask->public_key) ||
+        !set(body, "valid_principals", (const char *)principals.data) ||
+        !set(body, "cert_type", ask->kind == SSH_CERT_HOST ? "host" : "user") ||
+        !set(body, "ttl", ask->ttl_s > 0 ? ttl : NULL) || !set(body, "key_id", ask->key_id) ||
+        !set_options(body, "critical_options", ask->critical) ||
+        !set_options(body, "extensions", ask->extensions)) {
+        return err_new(ERR_INPUT, "a part of the request is not UTF-8 text");
+    }
+    *ret = take(&body);
+    return NULL;
+}
+
+/* OpenBao only: a mount may have several issuers, and the path names the one to use. */
+static struct err *make_url(const struct vault_conf *server, const struct vault_ask *ask,
+                            struct buf *url, const char **ret)
+{
+    struct err *e = vault_url_begin(url, server->address);
+
+    if (e == NULL) {
+        e = err_add(vault_url_path(url, ask->mount), "mount");
+    }
+    if (e == NULL && ask->issuer_ref != NULL) {
+        e = vault_url_path(url, "issuer");
+        if (e == NULL) {
+            e = err_add(vault_url_name(url, ask->issuer_ref), "issuer");
+        }
+    }
+    if (e == NULL) {
+        e = vault_url_path(url, "sign");
+    }
+    if (e == NULL) {
+        e = err_add(vault_url_name(url, ask->role), "role");
+    }
+    return e != NULL ? e : vault_url_end(url, ret);
+}
+
+struct err *vault_sign_read(const json_t *root, struct vault_signed *ret)
+{
+    const char *request_id = json_string_value(json_object_get(root, "request_id"));
+    const char *line = NULL;
+    struct err *e = vault_json_text(json_object_get(root, "data"), "signed_key", &line);
+
+    if (e != NULL) {
+        return e;
+    }
+    if (strlen(line) > CERT_LINE_MAX_BYTES) {
+        return err_new(ERR_PROTOCOL, "Vault's certificate is longer than %d bytes",
+                       CERT_LINE_MAX_BYTES);
+    }
+    struct vault_signed s = {
+        .cert_line = text_copy(line),
+        .request_id = text_copy(request_id != NULL ? request_id : ""),
+    };
+
+    if (s.cert_line == NULL || s.request_id == NULL) {
+        vault_signed_deinit(&s);
+        return err_nomem();
+    }
+    *ret = s;
+    return NULL;
+}
+
+void vault_signed_deinit(struct vault_signed *s)
+{
+    auto_free(&s->cert_line);
+    auto_free(&s->request_id);
+}
+
+/* What to look at where Vault's words say what, but not where. */
+static struct err *hint(struct err *e, const struct vault_ask *ask)
+{
+    if (vault_api_is_status(e, 404)) {
+        return err_add(e, "is the SSH engine mounted at \"%s\"?", ask->mount);
+    }
+    if (vault_api_is_forbidden(e)) {
+        return err_add(e, "the login's policy has to allow \"update\" there");
+    }
+    return e;
+}
+
+struct err *vault_sign(struct vault_auth *auth, const struct vault_api *api,
+                       const struct vault_ask *ask, struct vault_signed *ret)
+{
+    AUTO(buf_deinit) struct buf url;
+    AUTO(vault_json_free) json_t *body = NULL;
+    AUTO(vault_api_answer_deinit) struct vault_api_answer answer = {0};
+    struct vault_api_call call = {.method = "POST"};
+
+    buf_init(&url, 0);
+    struct err *e = make_url(api->server, ask, &url, &call.url);
+
+    if (e == NULL) {
+        e = make_body(ask, &body);
+        call.body = body;
+    }
+    if (e == NULL) {
+        e = hint(vault_auth_do(auth, api, &call, &answer), ask);
+    }
+    if (e == NULL) {
+        e = vault_sign_read(answer.root, ret);
+    }
+    if (e != NULL) {
+        return err_add(e, "sign with %s/sign/%s", ask->mount, ask->role);
+    }
+    ret->has_skew = answer.has_skew;
+    ret->skew_s = answer.skew_s;
+    return NULL;
+}
