@@ -26,6 +26,8 @@ struct err {
 
 static struct err out_of_memory = {.code = ERR_NOMEM};
 
+static char *format(const char *fmt, va_list ap) PRINTF_LIKE(1, 0);
+
 static char *format(const char *fmt, va_list ap)
 {
     char *text = NULL;
@@ -51,6 +53,9 @@ static void push(struct err *e, char *clause)
     e->clause[e->n++] = clause;
     auto_free(&e->text);
 }
+
+static struct err *make(enum err_code code, enum err_domain domain, unsigned long native,
+                        const char *name, const char *fmt, va_list ap) PRINTF_LIKE(5, 0);
 
 static struct err *make(enum err_code code, enum err_domain domain, unsigned long native,
                         const char *name, const char *fmt, va_list ap)

@@ -61,6 +61,8 @@ static void read_backtrace(struct complaint *c, const char *text)
     }
 }
 
+static void on_log(cyaml_log_t level, void *ctx, const char *fmt, va_list ap) PRINTF_LIKE(3, 0);
+
 static void on_log(cyaml_log_t level, void *ctx, const char *fmt, va_list ap)
 {
     struct complaint *c = ctx;
