@@ -45,17 +45,6 @@ struct ssh_cert *ssh_cert_copy(const struct ssh_cert *c)
     return shared;
 }
 
-static void options_free(struct ssh_cert_option **list)
-{
-    struct ssh_cert_option *options = take(list);
-
-    for (size_t i = 0; options != NULL && options[i].name != NULL; i++) {
-        free(options[i].name);
-        free(options[i].value);
-    }
-    free(options);
-}
-
 void ssh_cert_free(struct ssh_cert **cp)
 {
     struct ssh_cert *c = take(cp);
@@ -65,8 +54,8 @@ void ssh_cert_free(struct ssh_cert **cp)
     }
     free(c->fields.key_id);
     text_list_free(&c->fields.principals);
-    options_free(&c->fields.critical);
-    options_free(&c->fields.extensions);
+    ssh_cert_options_free(&c->fields.critical);
+    ssh_cert_options_free(&c->fields.extensions);
     ssh_key_free(&c->key);
     ssh_key_free(&c->ca);
     free((void *)c->blob.p);

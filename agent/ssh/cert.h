@@ -1,6 +1,7 @@
 #ifndef HF_SSH_CERT_H
 #define HF_SSH_CERT_H
 
+#include "ssh/option.h"
 #include "ssh/sig.h"
 
 /** Spec: draft-miller-ssh-cert (OpenSSH PROTOCOL.certkeys). */
@@ -8,11 +9,6 @@ enum ssh_cert_kind { SSH_CERT_USER = 1, SSH_CERT_HOST = 2 };
 
 enum { SSH_CERT_PRINCIPALS_MAX = 256, SSH_CERT_OPTIONS_MAX = 64 };
 #define SSH_CERT_FOREVER UINT64_MAX
-
-struct ssh_cert_option {
-    char *name;
-    char *value; /* "" for a flag */
-};
 
 /** The fields of a certificate, for reading and, by a signer, for writing. */
 struct ssh_cert_fields {
