@@ -3,7 +3,7 @@
  * what OpenSSL verifies. The writer is on the path of every login, so it writes straight into the
  * answer: no allocation, no OpenSSL.
  *
- * SHA-1 has a name here only so that it can be refused by it; nothing verifies or accepts it.
+ * SHA-1 has a name here only so that it can be refused by it; nothing here writes or verifies it.
  */
 #include "ssh/sig.h"
 
@@ -97,6 +97,9 @@ static struct err *check_raw(const struct ssh_key *key, enum ssh_alg alg, struct
     enum ssh_key_type type = ssh_key_type(key);
     size_t whole = ssh_key_raw_bytes(key);
 
+    if (alg == SSH_ALG_RSA_SHA1) {
+        return err_new(ERR_UNSUPPORTED, "a signature by ssh-rsa (SHA-1), which is refused");
+    }
     if (!ssh_alg_fits(alg, type)) {
         return err_new(ERR_PROTOCOL, "a %s key cannot make a %s signature", ssh_key_type_name(type),
                        algs[alg].name);

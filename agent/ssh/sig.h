@@ -38,7 +38,8 @@ size_t ssh_alg_digest(enum ssh_alg alg, struct view data, uint8_t out[64]);
  * ssh_sig_put() - write a signature blob (string algorithm, string signature)
  * @raw: what a token gives: r||s in halves of the field's size, RSA big endian (left-padded with
  *       zeros to the modulus' length where the token stripped them), Ed25519's 64 bytes
- * Errors: PROTOCOL when @raw has the wrong length for @alg and @key, LIMIT
+ * Errors: PROTOCOL when @raw has the wrong length for @alg and @key, UNSUPPORTED for SHA-1,
+ *         LIMIT
  */
 struct err *ssh_sig_put(struct buf *out, const struct ssh_key *key, enum ssh_alg alg,
                         struct view raw) MUST_CHECK;
