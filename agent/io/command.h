@@ -3,8 +3,9 @@
 
 #include "io/loop.h"
 
-/** Gets the first line a program printed (taken), or an error (taken): the exit status, a signal,
- * TIMEOUT, LIMIT. */
+/** Gets the first line a program printed (taken), or an error (taken): DENIED (the exit status),
+ * GONE (a signal), TIMEOUT, LIMIT, INPUT (printed nothing). Runs once, from the loop; the command
+ * stays until io_command_free(), which may be called in it. */
 typedef void io_command_fn(void *arg, struct err *e, struct secret *output);
 
 struct io_command;

@@ -19,6 +19,8 @@ struct io_conn_limits {
     size_t out_max_bytes;      /* reading stops while more than this waits to be written */
     unsigned frames_per_round; /* a bounded share of work per connection and round */
     unsigned pending_max;      /* frames handed over and not yet answered: reading stops there */
+    int64_t slow_ms;           /* half a frame, or output that waits, for so long without progress:
+                                  TIMEOUT; 0: 60 s */
 };
 
 /** io_conn_new() - @fd is taken. An idle connection costs no buffer memory (they are given back
@@ -28,7 +30,7 @@ struct err *io_conn_new(struct io_loop *l, int fd, const struct io_conn_limits *
 /** io_conn_send() - one frame (its length is added); answers one pending frame. Written at once
  * where the socket takes it, else queued. A failure closes the connection, later, by on_close */
 void io_conn_send(struct io_conn *c, struct view frame);
-/** io_conn_close() - free without on_close */
+/** io_conn_free() - free without on_close; also inside its own callbacks */
 void io_conn_free(struct io_conn **c);
 
 #endif

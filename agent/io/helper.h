@@ -8,6 +8,13 @@
  * A helper program: started with exec on demand, watched, restarted with back-off, and spoken to
  * in frames. The agent keeps the queue: fair between flows (connections), bounded per lane (slots),
  * and at most outstanding_max requests are with the helper at a time.
+ *
+ * When a helper ends by its own fault, what it had fails with GONE and the reason ("helper X died:
+ * killed by signal 11 (Segmentation fault)"). What was still queued waits for the next life, unless
+ * this one never became ready: then it fails too. Back-off: 100 ms, doubling to 30 s; 60 s of ready
+ * life reset it. Every callback comes from the loop, but on_reply when io_helper_call() returns 0
+ * and what io_helper_free() and io_helper_restart() fail; each may call any io_helper_ function,
+ * io_helper_free() included.
  */
 struct io_helper;
 
@@ -25,7 +32,8 @@ struct io_helper_conf {
     int64_t idle_exit_ms;          /* stop it after so long without a request; 0: never */
     /** it runs (again): send set-up calls with .setup, then io_helper_ready() */
     void (*on_up)(void *arg);
-    /** it died, was killed for a deadline, or could not start; all its requests have failed */
+    /** it died, was killed for a deadline, was restarted, or could not start; what was with it has
+     * failed by then. Not called when it ends for idleness or is freed */
     void (*on_down)(void *arg, const struct err *why);
     /** an event with id 0; may be NULL */
     io_event_fn *on_event;
@@ -39,7 +47,8 @@ struct io_call {
                                killed and restarted */
     uint64_t flow;         /* fairness: calls of one flow go in order, flows take turns */
     uint32_t lane;         /* what it keeps busy: 0 nothing special, else a slot */
-    bool setup;            /* part of on_up: before all queued calls */
+    bool setup;            /* part of on_up: before all queued calls, and not counted against the
+                              limits; fails with GONE while it is down */
     bool secret;           /* the body is wiped after sending */
     io_event_fn *on_event; /* may be NULL */
     io_reply_fn *on_reply;
@@ -48,8 +57,8 @@ struct io_call {
 
 struct err *io_helper_new(struct io_loop *l, const struct io_helper_conf *conf,
                           struct io_helper **ret) MUST_CHECK;
-/** io_helper_free() - closes the socket, waits up to 2 s for the exit, then kills; callbacks of
- * open calls run with GONE */
+/** io_helper_free() - closes the socket, waits (blocking) up to 2 s for the exit, then kills;
+ * callbacks of open calls run with GONE */
 void io_helper_free(struct io_helper **h);
 /**
  * io_helper_call() - queue one request; starts the helper when it is down
@@ -63,12 +72,15 @@ void io_helper_cancel(struct io_helper *h, uint64_t handle);
 void io_helper_ready(struct io_helper *h);
 /** io_helper_limits() - how many requests may be with the helper, in all and per lane */
 void io_helper_limits(struct io_helper *h, unsigned outstanding_max, unsigned lane_max);
-/** io_helper_restart() - end it now and start anew when next needed; @why goes to on_down */
+/** io_helper_restart() - close its socket (SIGKILL after 2 s) and start anew when next needed; @why
+ * (borrowed, may be NULL) goes to on_down and, as GONE, to the calls that were with it. Before it
+ * was ready (set-up failed) the queued calls fail too and the back-off counts it. No-op while it is
+ * down */
 void io_helper_restart(struct io_helper *h, const struct err *why);
 
 struct io_helper_status {
     bool running, ready;
-    pid_t pid;
+    pid_t pid;         /* 0 when there is none */
     unsigned restarts; /* since the agent started */
     unsigned queued, outstanding;
     const struct err *last_error; /* borrowed; NULL when none */

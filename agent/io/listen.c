@@ -1,0 +1,318 @@
+/*
+ * Listening Unix sockets: taking over the path of a dead agent but never that of a live one, and
+ * accepting in bounded rounds.
+ *
+ * Whoever cannot be served is closed at once, so that it sees an end instead of waiting for nothing.
+ * For the case that descriptors have run out, one is kept in reserve to accept and close with.
+ */
+#include "io/listen.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "io/internal.h"
+
+enum { BACKLOG = 128, ACCEPTS_PER_ROUND = 16, LOG_EVERY_MS = 60 * 1000, PAUSE_MS = 100 };
+
+struct io_listen {
+    struct io_loop *loop;
+    int fd, spare;
+    char *path; /* NULL: not ours to unlink */
+    dev_t dev;  /* with ino: the socket we made */
+    ino_t ino;
+    unsigned conns, max_conns;
+    void (*on_accept)(void *arg, int fd, const struct peer *peer);
+    void *arg;
+    struct event readable;
+    struct io_timer pause;   /* accepting rests while not even the spare helps */
+    struct mono quiet_until; /* of the complaint about limits */
+};
+
+static struct err *address_of(const char *path, struct sockaddr_un *ret)
+{
+    size_t len = strlen(path);
+
+    if (len == 0 || len >= sizeof ret->sun_path) {
+        return err_new(ERR_INPUT, "a socket's path has 1 to %zu bytes, this one %zu: %s",
+                       sizeof ret->sun_path - 1, len, path);
+    }
+    *ret = (struct sockaddr_un){.sun_family = AF_UNIX};
+    memcpy(ret->sun_path, path, len + 1);
+    return NULL;
+}
+
+/* Held from the look at the old socket until ours listens: of two that start, one sees the other. */
+static struct err *lock_path(const char *path, int *ret_fd)
+{
+    AUTO(auto_free) char *name = text_fmt("%s.lock", path);
+
+    if (name == NULL) {
+        return err_nomem();
+    }
+    AUTO(auto_close) int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+    if (fd < 0) {
+        return err_sys(errno, "%s", name);
+    }
+    if (fcntl(fd, F_OFD_SETLK, &whole) < 0) {
+        return err_new(ERR_BUSY, "another agent is starting on %s", path);
+    }
+    *ret_fd = fd;
+    fd = -1;
+    return NULL;
+}
+
+static bool is_alive(const struct sockaddr_un *address)
+{
+    AUTO(auto_close) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    /* any other failure (backlog full, no permission, another type) comes from a bound socket */
+    return connect(fd, (const struct sockaddr *)address, sizeof *address) == 0 ||
+           (errno != ECONNREFUSED && errno != ENOENT);
+}
+
+static struct err *clear_path(const char *path, const struct sockaddr_un *address)
+{
+    struct stat st;
+
+    if (lstat(path, &st) < 0) {
+        return errno == ENOENT ? NULL : err_sys(errno, "%s", path);
+    }
+    if (!S_ISSOCK(st.st_mode)) {
+        return err_new(ERR_EXISTS, "%s exists and is not a socket", path);
+    }
+    if (is_alive(address)) {
+        return err_new(ERR_BUSY, "somebody is listening on %s", path);
+    }
+    if (unlink(path) < 0 && errno != ENOENT) {
+        return err_sys(errno, "remove the dead socket %s", path);
+    }
+    return NULL;
+}
+
+static struct err *make_folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    if (slash == NULL || slash == path) {
+        return NULL;
+    }
+    AUTO(auto_free) char *folder = strndup(path, (size_t)(slash - path));
+
+    return folder != NULL ? file_make_folder(folder, 0700) : err_nomem();
+}
+
+/* The mode is set before listen(): until then nobody can connect. */
+static struct err *bind_and_listen(const char *path, const struct sockaddr_un *address, int *ret_fd)
+{
+    AUTO(auto_close) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (fd < 0) {
+        return err_sys(errno, "socket");
+    }
+    if (bind(fd, (const struct sockaddr *)address, sizeof *address) < 0) {
+        return err_sys(errno, "bind %s", path);
+    }
+    if (chmod(path, 0600) < 0 || listen(fd, BACKLOG) < 0) {
+        struct err *e = err_sys(errno, "listen on %s", path);
+
+        unlink(path);
+        return e;
+    }
+    *ret_fd = fd;
+    fd = -1;
+    return NULL;
+}
+
+struct err *io_listen_bind(const char *path, int *ret_fd)
+{
+    AUTO(auto_close) int lock = -1;
+    struct sockaddr_un address;
+    struct err *e = address_of(path, &address);
+
+    if (e == NULL) {
+        e = make_folder_of(path);
+    }
+    if (e == NULL) {
+        e = lock_path(path, &lock);
+    }
+    if (e == NULL) {
+        e = clear_path(path, &address);
+    }
+    return e != NULL ? e : bind_and_listen(path, &address, ret_fd);
+}
+
+static void complain(struct io_listen *l, const char *about)
+{
+    if (mono_passed(l->quiet_until)) {
+        l->quiet_until = mono_in(LOG_EVERY_MS);
+        log_line(LOG_WARN, "%s: new connections are closed at once: %s",
+                 l->path != NULL ? l->path : "a socket", about);
+    }
+}
+
+static int open_spare(void)
+{
+    return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+/* No descriptor is left to accept with: use the spare one to turn somebody away. */
+static void turn_away(struct io_listen *l)
+{
+    complain(l, "out of file descriptors");
+    auto_close(&l->spare);
+    AUTO(auto_close) int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+    auto_close(&fd);
+    l->spare = open_spare();
+    if (l->spare < 0) {
+        event_del(&l->readable);
+        io_timer_set(&l->pause, mono_in(PAUSE_MS));
+    }
+}
+
+static bool admit(struct io_listen *l, int fd, struct peer *ret_peer)
+{
+    AUTO(err_free) struct err *e = peer_of(fd, ret_peer);
+
+    if (e != NULL) {
+        log_err(LOG_WARN, e, "a connection was refused");
+        return false;
+    }
+    if (ret_peer->uid != geteuid() && ret_peer->uid != 0) {
+        AUTO(auto_free) char *who = peer_text(ret_peer);
+
+        log_line(LOG_WARN, "%s: refused %s", l->path != NULL ? l->path : "a socket",
+                 who != NULL ? who : "a foreign user");
+        return false;
+    }
+    if (l->conns >= l->max_conns) {
+        complain(l, "too many connections");
+        return false;
+    }
+    return true;
+}
+
+static void on_readable(evutil_socket_t listener, short what, void *arg)
+{
+    struct io_listen *l = arg;
+
+    (void)what;
+    for (unsigned i = 0; i < ACCEPTS_PER_ROUND; i++) {
+        AUTO(auto_close) int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        struct peer peer;
+
+        if (fd < 0) {
+            if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+                turn_away(l);
+            }
+            return;
+        }
+        if (admit(l, fd, &peer)) {
+            int given = fd;
+
+            fd = -1;
+            l->conns++;
+            l->on_accept(l->arg, given, &peer);
+        }
+    }
+}
+
+static void on_pause_over(void *arg)
+{
+    struct io_listen *l = arg;
+
+    if (l->spare < 0) {
+        l->spare = open_spare();
+    }
+    event_add(&l->readable, NULL);
+}
+
+/* Remember which socket is ours, so that a successor's is never removed. */
+static bool remember_path(struct io_listen *l, const char *path)
+{
+    struct stat st;
+
+    if (path == NULL || lstat(path, &st) < 0) {
+        return true;
+    }
+    l->dev = st.st_dev;
+    l->ino = st.st_ino;
+    l->path = text_copy(path);
+    return l->path != NULL;
+}
+
+struct err *io_listen_new(struct io_loop *loop, int fd, const char *path, unsigned max_conns,
+                          void (*on_accept)(void *arg, int fd, const struct peer *peer), void *arg,
+                          struct io_listen **ret)
+{
+    AUTO(io_listen_free) struct io_listen *l = calloc(1, sizeof *l);
+
+    if (l == NULL) {
+        close(fd);
+        return err_nomem();
+    }
+    l->loop = loop;
+    l->fd = fd;
+    l->spare = open_spare();
+    l->max_conns = max_conns;
+    l->on_accept = on_accept;
+    l->arg = arg;
+    io_timer_init(&l->pause, loop, on_pause_over, l);
+    event_assign(&l->readable, loop->base, fd, EV_READ | EV_PERSIST, on_readable, l);
+    if (!remember_path(l, path)) {
+        return err_nomem();
+    }
+    if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
+        return err_sys(errno, "a listening socket");
+    }
+    struct err *e = io_event_add(&l->readable);
+
+    if (e == NULL) {
+        *ret = take(&l);
+    }
+    return e;
+}
+
+void io_listen_done(struct io_listen *l)
+{
+    l->conns--;
+}
+
+unsigned io_listen_conns(const struct io_listen *l)
+{
+    return l->conns;
+}
+
+static void remove_path(const struct io_listen *l)
+{
+    struct stat st;
+
+    if (l->path != NULL && lstat(l->path, &st) == 0 && st.st_dev == l->dev && st.st_ino == l->ino) {
+        unlink(l->path);
+    }
+}
+
+void io_listen_free(struct io_listen **lp)
+{
+    struct io_listen *l = take(lp);
+
+    if (l == NULL) {
+        return;
+    }
+    remove_path(l);
+    event_del(&l->readable);
+    io_timer_deinit(&l->pause);
+    auto_close(&l->fd);
+    auto_close(&l->spare);
+    free(l->path);
+    free(l);
+}
