@@ -13,6 +13,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <sys/random.h>
 #include <time.h>
 
@@ -118,10 +119,11 @@ static void words_of(struct view body, char words[WORDS_MAX_BYTES])
     }
 }
 
-static enum err_code code_of(unsigned status)
+static enum err_code code_of(unsigned status, const char *words)
 {
     switch (status) {
-    case 400:
+    case 400: /* OpenBao 2.7 and Vault have no 404 for a role */
+        return strncasecmp(words, "unknown role", 12) == 0 ? ERR_NOT_FOUND : ERR_DENIED;
     case 403:
         return ERR_DENIED;
     case 404:
@@ -147,9 +149,10 @@ static struct err *refusal(unsigned status, struct view body)
         return err_native(ERR_REMOTE, ERR_DOMAIN_HTTP, status, name, "Vault is sealed");
     }
     if (words[0] != '\0') {
-        return err_native(code_of(status), ERR_DOMAIN_HTTP, status, name, "Vault says: %s", words);
+        return err_native(code_of(status, words), ERR_DOMAIN_HTTP, status, name, "Vault says: %s",
+                          words);
     }
-    return err_native(code_of(status), ERR_DOMAIN_HTTP, status, name,
+    return err_native(code_of(status, words), ERR_DOMAIN_HTTP, status, name,
                       "Vault answers with status %u and no reason", status);
 }
 

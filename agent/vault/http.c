@@ -141,6 +141,9 @@ static bool add_header(struct curl_slist **list, const char *name, const char *v
 
 static struct err *make_headers(const struct vault_http_request *r, struct curl_slist **ret)
 {
+    if (r->namespace_ != NULL && strpbrk(r->namespace_, "\r\n") != NULL) {
+        return err_new(ERR_INPUT, "the namespace holds a line break");
+    }
     bool whole = add_header(ret, "X-Vault-Request", "true") &&
                  add_header(ret, "Content-Type", "application/json") &&
                  (r->namespace_ == NULL || add_header(ret, "X-Vault-Namespace", r->namespace_)) &&

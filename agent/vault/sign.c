@@ -80,20 +80,20 @@ static struct err *make_body(const struct vault_ask *ask, json_t **ret)
     return NULL;
 }
 
-/* OpenBao only: a mount may have several issuers, and the path names the one to use. */
 static struct err *make_url(const struct vault_conf *server, const struct vault_ask *ask,
                             struct buf *url, const char **ret)
 {
     struct err *e = vault_url_begin(url, server->address);
 
+    if (e == NULL && ask->issuer_ref != NULL) {
+        /* OpenBao 2.7: sign/<role> ignores an issuer_ref in the body, with a warning only */
+        e = err_new(ERR_UNSUPPORTED,
+                    "the issuer \"%s\" was asked for, but it is the role that says "
+                    "which issuer signs",
+                    ask->issuer_ref);
+    }
     if (e == NULL) {
         e = err_add(vault_url_path(url, ask->mount), "mount");
-    }
-    if (e == NULL && ask->issuer_ref != NULL) {
-        e = vault_url_path(url, "issuer");
-        if (e == NULL) {
-            e = err_add(vault_url_name(url, ask->issuer_ref), "issuer");
-        }
     }
     if (e == NULL) {
         e = vault_url_path(url, "sign");

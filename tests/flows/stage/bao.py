@@ -1,0 +1,292 @@
+"""A real OpenBao server of a test's own: TLS, a private folder, real sealing.
+
+    with Bao() as bao:
+        ca_line = bao.enable_ssh("ssh", "web", allowed_users="deploy")
+        approle = bao.enable_approle("agent", policies=["ssh"])
+
+The program is the one that HOLDFAST_BAO names, or build/deps/bao/bao of this tree, which `./dev`
+installs. Only the standard library and the openssl command are needed. The server listens on a free
+port of 127.0.0.1; what it stores is gone with stop(), unless Bao(persistent=True).
+"""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+
+
+def bao_program():
+    """Path of the bao program; None where there is none."""
+    named = os.environ.get("HOLDFAST_BAO") or ROOT / "build/deps/bao/bao"
+    return str(named) if os.access(named, os.X_OK) else shutil.which("bao")
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def write_private(path, text):
+    """A file that only its owner may read."""
+    path = pathlib.Path(path)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(fd, "w") as f:
+        f.write(text)
+    return path
+
+
+def _openssl(*args):
+    subprocess.run(["openssl", *map(str, args)], check=True, capture_output=True)
+
+
+class Ca:
+    """A CA made by the openssl command: .path is its certificate."""
+
+    def __init__(self, folder, name="test CA"):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.path, self.key = self.folder / "ca.pem", self.folder / "ca.key"
+        _openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                 "-keyout", self.key, "-out", self.path, "-days", 2, "-subj", f"/CN={name}",
+                 "-addext", "keyUsage=critical,keyCertSign")
+
+    def issue(self, name, subject_alt_name, usage="serverAuth"):
+        """(certificate, key) files for a server or a client."""
+        cert, key = self.folder / f"{name}.pem", self.folder / f"{name}.key"
+        request, extensions = self.folder / f"{name}.csr", self.folder / f"{name}.ext"
+        extensions.write_text(f"subjectAltName={subject_alt_name}\nextendedKeyUsage={usage}\n")
+        _openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                 "-keyout", key, "-out", request, "-subj", f"/CN={name}")
+        _openssl("x509", "-req", "-in", request, "-CA", self.path, "-CAkey", self.key,
+                 "-CAcreateserial", "-out", cert, "-days", 2, "-extfile", extensions)
+        return cert, key
+
+
+class BaoError(Exception):
+    """The server refused: .status and .errors, its own words."""
+
+    def __init__(self, status, errors):
+        super().__init__(f"HTTP {status}: {'; '.join(errors)}")
+        self.status, self.errors = status, errors
+
+
+class AppRole:
+    """One AppRole: its role id, and secret ids on demand."""
+
+    def __init__(self, bao, mount, name):
+        self.bao, self.mount, self.name = bao, mount, name
+        path = f"auth/{mount}/role/{name}/role-id"
+        self.role_id = bao.api("GET", path)["data"]["role_id"]
+
+    def secret_id(self):
+        return self.bao.api("POST", f"auth/{self.mount}/role/{self.name}/secret-id",
+                            {})["data"]["secret_id"]
+
+    def wrapped_secret_id(self, ttl="5m"):
+        """A wrapping token that can be exchanged for a secret id once."""
+        return self.bao.api("POST", f"auth/{self.mount}/role/{self.name}/secret-id", {},
+                            wrap_ttl=ttl)["wrap_info"]["token"]
+
+
+class Bao:
+    def __init__(self, folder=None, persistent=False):
+        self._own_folder = folder is None
+        self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="bao-"))
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.persistent = persistent
+        self.ca = Ca(self.folder / "tls", "OpenBao test CA")
+        self.ca_path = self.ca.path
+        self.root_token = self.unseal_key = None
+        self.port = self.cluster_port = self._process = None
+        self._tls = ssl.create_default_context(cafile=str(self.ca_path))
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+        if self._own_folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    # --- the process ---
+
+    @property
+    def address(self):
+        return f"https://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self):
+        return self._process.pid if self._process else None
+
+    def start(self, timeout_s=60):
+        """Start, and where it is new initialise and unseal. A persistent one keeps its port."""
+        cert, key = self.folder / "tls/server.pem", self.folder / "tls/server.key"
+        if not cert.exists():
+            cert, key = self.ca.issue("server", "IP:127.0.0.1,DNS:localhost")
+        for attempt in range(3):  # somebody may take the free port before the server does
+            self.port = self.port or free_port()
+            self.cluster_port = self.cluster_port or free_port()
+            self._spawn(cert, key)
+            if self._wait_for_answer(timeout_s):
+                break
+            self.stop()
+            self.port = self.cluster_port = None
+        else:
+            raise RuntimeError("OpenBao does not start:\n" + self.log())
+        if not self.seal_status()["initialized"]:
+            made = self.api("PUT", "sys/init", {"secret_shares": 1, "secret_threshold": 1})
+            self.unseal_key, self.root_token = made["keys"][0], made["root_token"]
+        self.unseal()
+
+    def _spawn(self, cert, key):
+        data = self.folder / "data"
+        data.mkdir(exist_ok=True)
+        raft = {"path": str(data), "node_id": "one", "performance_multiplier": 1}
+        config = self.folder / "config.json"
+        config.write_text(json.dumps({
+            "storage": {"raft": raft} if self.persistent else {"inmem": {}},
+            "listener": [{"tcp": {"address": f"127.0.0.1:{self.port}", "tls_cert_file": str(cert),
+                                  "tls_key_file": str(key),
+                                  "cluster_address": f"127.0.0.1:{self.cluster_port}"}}],
+            "api_addr": self.address,
+            "cluster_addr": f"https://127.0.0.1:{self.cluster_port}",
+        }))
+        env = {"PATH": os.environ.get("PATH", ""), "HOME": str(self.folder)}
+        with open(self.folder / "bao.log", "ab") as log:
+            self._process = subprocess.Popen(
+                [bao_program(), "server", f"-config={config}"], stdin=subprocess.DEVNULL,
+                stdout=log, stderr=log, env=env, cwd=self.folder)
+
+    def _wait_for_answer(self, timeout_s):
+        until = time.monotonic() + timeout_s
+        while time.monotonic() < until and self._process.poll() is None:
+            try:
+                self.seal_status()
+                return True
+            except (OSError, BaoError):
+                time.sleep(0.05)
+        return False
+
+    def stop(self):
+        """End the server: connections are refused from then on."""
+        if self._process and self._process.poll() is None:
+            self._process.send_signal(signal.SIGCONT)
+            self._process.terminate()
+            try:
+                self._process.wait(5)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        self._process = None
+
+    def pause(self):
+        """Connections are still accepted by the kernel, but nobody answers."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self):
+        self._process.send_signal(signal.SIGCONT)
+
+    def log(self):
+        return (self.folder / "bao.log").read_text(errors="replace")
+
+    # --- the API ---
+
+    def api(self, method, path, body=None, token=None, wrap_ttl=None, namespace=None):
+        """One call with the root token (or @token; "" for none); {} for an empty answer."""
+        request = urllib.request.Request(f"{self.address}/v1/{path}", method=method)
+        if body is not None:
+            request.data = json.dumps(body).encode()
+            request.add_header("Content-Type", "application/json")
+        token = self.root_token if token is None else token
+        for name, value in (("X-Vault-Token", token), ("X-Vault-Wrap-TTL", wrap_ttl),
+                            ("X-Vault-Namespace", namespace)):
+            if value:
+                request.add_header(name, value)
+        try:
+            with urllib.request.urlopen(request, timeout=30, context=self._tls) as answer:
+                text = answer.read()
+        except urllib.error.HTTPError as e:
+            text = e.read()
+            try:
+                errors = json.loads(text).get("errors", [])
+            except ValueError:
+                errors = [text.decode(errors="replace")]
+            raise BaoError(e.code, errors) from None
+        return json.loads(text) if text else {}
+
+    def cli(self, *args):
+        """The bao command line as root; returns what it prints."""
+        env = {"PATH": os.environ.get("PATH", ""), "HOME": str(self.folder),
+               "BAO_ADDR": self.address, "BAO_CACERT": str(self.ca_path),
+               "BAO_TOKEN": self.root_token or ""}
+        return subprocess.run([bao_program(), *args], check=True, env=env, text=True,
+                              capture_output=True).stdout
+
+    def seal_status(self):
+        return self.api("GET", "sys/seal-status", token="")
+
+    def seal(self):
+        self.api("PUT", "sys/seal")
+
+    def unseal(self):
+        self.api("PUT", "sys/unseal", {"key": self.unseal_key}, token="")
+        until = time.monotonic() + 30
+        while time.monotonic() < until:  # unsealed is not yet active
+            try:
+                self.api("GET", "sys/mounts")
+                return
+            except BaoError as e:
+                if e.status not in (500, 503):
+                    raise
+                time.sleep(0.02)
+        raise RuntimeError("OpenBao stays on standby:\n" + self.log())
+
+    # --- what tests need set up ---
+
+    def policy(self, name, text):
+        self.api("PUT", f"sys/policies/acl/{name}", {"policy": text})
+
+    def token(self, policies, **options):
+        """A new token: policies, and for example ttl="1h", renewable=False."""
+        made = self.api("POST", "auth/token/create", {"policies": policies, **options})
+        return made["auth"]["client_token"]
+
+    def enable_ssh(self, mount="ssh", role="web", **options):
+        """Mount an SSH engine unless it is there, with a CA; write a role. Returns the CA's key."""
+        if f"{mount}/" not in self.api("GET", "sys/mounts")["data"]:
+            self.api("POST", f"sys/mounts/{mount}", {"type": "ssh"})
+            self.api("POST", f"{mount}/config/ca", {"generate_signing_key": True})
+        defaults = {"key_type": "ca", "allow_user_certificates": True, "allowed_users": "*",
+                    "default_extensions": {"permit-pty": ""}, "ttl": "15m", "max_ttl": "1h"}
+        self.api("POST", f"{mount}/roles/{role}", {**defaults, **options})
+        return self.ssh_ca(mount)
+
+    def ssh_ca(self, mount="ssh"):
+        return self.api("GET", f"{mount}/config/ca")["data"]["public_key"].strip()
+
+    def allow_sign(self, policy, *paths):
+        """A policy that may sign with these "mount/role" pairs, as in allow_sign("p", "ssh/web")."""
+        rules = [f'path "{p.rsplit("/", 1)[0]}/sign/{p.rsplit("/", 1)[1]}" '
+                 '{ capabilities = ["create", "update"] }\n' for p in paths]
+        self.policy(policy, "".join(rules))
+
+    def enable_approle(self, name="agent", policies=(), mount="approle", **options):
+        """Enable AppRole unless it is, write a role; token_ttl, secret_id_num_uses, ... as options."""
+        if f"{mount}/" not in self.api("GET", "sys/auth")["data"]:
+            self.api("POST", f"sys/auth/{mount}", {"type": "approle"})
+        self.api("POST", f"auth/{mount}/role/{name}",
+                 {"token_policies": list(policies), "token_ttl": "20m", "token_max_ttl": "1h",
+                  **options})
+        return AppRole(self, mount, name)

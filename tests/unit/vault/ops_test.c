@@ -1,0 +1,281 @@
+#include "vault/ops.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+/* Parses bytes and frees what came of it; true when they were taken. */
+typedef bool parse_fn(struct view bytes);
+
+static bool parse_confs(struct view bytes)
+{
+    struct rd r = rd_of(bytes);
+    struct vault_conf *list = NULL;
+    size_t n = 0;
+    AUTO(err_free) struct err *e = vault_confs_get(&r, &list, &n);
+
+    assert_true((e == NULL) == (list != NULL));
+    vault_confs_free(&list, n);
+    return e == NULL;
+}
+
+static bool parse_ask(struct view bytes)
+{
+    struct rd r = rd_of(bytes);
+    struct vault_ask ask = {0};
+    AUTO(err_free) struct err *e = vault_ask_get(&r, &ask);
+
+    if (e == NULL) {
+        assert_non_null(ask.public_key);
+        assert_non_null(ask.mount);
+        assert_non_null(ask.role);
+        assert_true(ask.kind == SSH_CERT_USER || ask.kind == SSH_CERT_HOST);
+        assert_true(ask.ttl_s >= 0);
+    }
+    vault_ask_deinit(&ask);
+    return e == NULL;
+}
+
+static bool parse_answer(struct view bytes)
+{
+    struct rd r = rd_of(bytes);
+    struct signer_answer answer = {0};
+    AUTO(auto_free) char *request_id = NULL;
+    AUTO(err_free) struct err *e = vault_answer_get(&r, &answer, &request_id);
+
+    assert_true((e == NULL) == (request_id != NULL));
+    return e == NULL;
+}
+
+/* Every truncation and one byte too many are refused; no flipped bit does harm. */
+static void break_it(struct view good, parse_fn *parse)
+{
+    uint8_t *bytes = malloc(good.len + 1);
+
+    assert_non_null(bytes);
+    assert_true(parse(good));
+    for (size_t len = 0; len < good.len; len++) {
+        uint8_t *cut = malloc(len + 1); /* its own block, so that ASan sees a read beyond it */
+
+        assert_non_null(cut);
+        memcpy(cut, good.p, len);
+        assert_false(parse(view_of(cut, len)));
+        free(cut);
+    }
+    memcpy(bytes, good.p, good.len);
+    bytes[good.len] = 0;
+    assert_false(parse(view_of(bytes, good.len + 1)));
+    for (size_t bit = 0; bit < 8 * good.len; bit++) {
+        bytes[bit / 8] ^= (uint8_t)(1U << bit % 8);
+        parse(view_of(bytes, good.len));
+        bytes[bit / 8] ^= (uint8_t)(1U << bit % 8);
+    }
+    free(bytes);
+}
+
+static struct secret *secret_of(const char *text)
+{
+    struct secret *s = NULL;
+    AUTO(err_free) struct err *e = secret_new(view_cstr(text), &s);
+
+    assert_null(e);
+    return s;
+}
+
+static void configuration_survives_the_way(void **state)
+{
+    AUTO(secret_free) struct secret *token = secret_of("s.token");
+    const struct vault_conf conf[] = {
+        {.name = "prod", .address = "https://a", .ca_bundle = "/ca.pem", .token = token},
+        {.name = "lab",
+         .address = "https://b",
+         .namespace_ = "team",
+         .login = VAULT_LOGIN_APPROLE,
+         .login_mount = "approle",
+         .role_id_file = "/r",
+         .secret_id_file = "/s",
+         .secret_id_wrapped = true,
+         .wrapping_path = "auth/approle/role/x/secret-id",
+         .request_timeout_ms = 1234},
+    };
+    AUTO(buf_deinit) struct buf b;
+    struct vault_conf *got = NULL;
+    size_t n = 0;
+
+    (void)state;
+    buf_init(&b, 0);
+    vault_confs_put(&b, conf, 2);
+    struct rd r = rd_of(buf_view(&b));
+    AUTO(err_free) struct err *e = vault_confs_get(&r, &got, &n);
+
+    assert_null(e);
+    assert_int_equal(n, 2);
+    assert_string_equal(got[0].name, "prod");
+    assert_string_equal(got[0].ca_bundle, "/ca.pem");
+    assert_string_equal(secret_text(got[0].token), "s.token");
+    assert_null(got[0].namespace_);
+    assert_null(got[0].token_file);
+    assert_int_equal(got[0].login, VAULT_LOGIN_TOKEN);
+    assert_string_equal(got[1].namespace_, "team");
+    assert_string_equal(got[1].wrapping_path, "auth/approle/role/x/secret-id");
+    assert_int_equal(got[1].login, VAULT_LOGIN_APPROLE);
+    assert_true(got[1].secret_id_wrapped);
+    assert_int_equal(got[1].request_timeout_ms, 1234);
+    assert_null(got[1].token);
+    vault_confs_free(&got, n);
+    break_it(buf_view(&b), parse_confs);
+}
+
+static void a_copy_shares_nothing(void **state)
+{
+    AUTO(secret_free) struct secret *token = secret_of("s.token");
+    const struct vault_conf conf = {.name = "prod", .address = "https://a", .token = token};
+    struct vault_conf copy = {0};
+    AUTO(err_free) struct err *e = vault_conf_copy(&conf, &copy);
+
+    (void)state;
+    assert_null(e);
+    assert_string_equal(copy.name, "prod");
+    assert_ptr_not_equal(copy.name, conf.name);
+    assert_ptr_not_equal(copy.token, conf.token);
+    assert_string_equal(secret_text(copy.token), "s.token");
+    assert_null(copy.ca_bundle);
+    vault_conf_deinit(&copy);
+    assert_null(copy.name);
+    assert_null(copy.token);
+}
+
+static void too_many_servers_are_refused(void **state)
+{
+    AUTO(buf_deinit) struct buf b;
+    struct vault_conf *list = NULL;
+    size_t n = 0;
+
+    (void)state;
+    buf_init(&b, 0);
+    buf_put_u32(&b, VAULT_SERVERS_MAX + 1);
+    struct rd r = rd_of(buf_view(&b));
+    AUTO(err_free) struct err *e = vault_confs_get(&r, &list, &n);
+
+    assert_true(err_is(e, ERR_LIMIT));
+}
+
+static struct signer_request sample(void)
+{
+    static char *principals[] = {"alice", "deploy", NULL};
+    static const struct ssh_cert_option critical[] = {{"force-command", "ls"}, {NULL, NULL}};
+    static const struct ssh_cert_option none[] = {{NULL, NULL}};
+
+    return (struct signer_request){.kind = SSH_CERT_HOST,
+                                   .mount = "team/ssh",
+                                   .role = "web",
+                                   .principals = principals,
+                                   .ttl_s = 900,
+                                   .key_id = "me",
+                                   .critical = critical,
+                                   .extensions = none};
+}
+
+static void a_request_survives_the_way(void **state)
+{
+    AUTO(buf_deinit) struct buf b;
+    AUTO(vault_ask_deinit) struct vault_ask ask = {0};
+    struct signer_request request = sample();
+
+    (void)state;
+    buf_init(&b, 0);
+    vault_ask_put(&b, 3, (struct mono){123456}, "ssh-ed25519 AAAA", &request);
+    struct rd r = rd_of(buf_view(&b));
+    AUTO(err_free) struct err *e = vault_ask_get(&r, &ask);
+
+    assert_null(e);
+    assert_int_equal(ask.server, 3);
+    assert_int_equal(ask.deadline.ms, 123456);
+    assert_int_equal(ask.kind, SSH_CERT_HOST);
+    assert_int_equal(ask.ttl_s, 900);
+    assert_string_equal(ask.public_key, "ssh-ed25519 AAAA");
+    assert_string_equal(ask.mount, "team/ssh");
+    assert_string_equal(ask.role, "web");
+    assert_null(ask.issuer_ref);
+    assert_string_equal(ask.key_id, "me");
+    assert_int_equal(text_list_len(ask.principals), 2);
+    assert_string_equal(ask.principals[1], "deploy");
+    assert_string_equal(ask.critical[0].name, "force-command");
+    assert_string_equal(ask.critical[0].value, "ls");
+    assert_null(ask.critical[1].name);
+    assert_non_null(ask.extensions); /* none asked for is not the same as nothing said */
+    assert_null(ask.extensions[0].name);
+    break_it(buf_view(&b), parse_ask);
+}
+
+static void what_a_request_leaves_open_stays_open(void **state)
+{
+    AUTO(buf_deinit) struct buf b;
+    AUTO(vault_ask_deinit) struct vault_ask ask = {0};
+    struct signer_request request = {.kind = SSH_CERT_USER};
+
+    (void)state;
+    buf_init(&b, 0);
+    vault_ask_put(&b, 0, (struct mono){1}, "k", &request);
+    struct rd r = rd_of(buf_view(&b));
+    AUTO(err_free) struct err *e = vault_ask_get(&r, &ask);
+
+    assert_null(e);
+    assert_null(ask.critical);
+    assert_null(ask.extensions);
+    assert_null(ask.key_id);
+    assert_null(ask.principals);
+    assert_string_equal(ask.mount, "");
+}
+
+static void an_answer_survives_the_way(void **state)
+{
+    const struct signer_answer answer = {
+        .cert_line = view_cstr("cert\n"), .request_id = "1-2", .skew_s = -7, .has_skew = true};
+    AUTO(buf_deinit) struct buf b;
+    struct signer_answer got = {0};
+    AUTO(auto_free) char *request_id = NULL;
+
+    (void)state;
+    buf_init(&b, 0);
+    vault_answer_put(&b, &answer);
+    struct rd r = rd_of(buf_view(&b));
+    AUTO(err_free) struct err *e = vault_answer_get(&r, &got, &request_id);
+
+    assert_null(e);
+    assert_true(view_is(got.cert_line, "cert\n"));
+    assert_string_equal(got.request_id, "1-2");
+    assert_int_equal(got.skew_s, -7);
+    assert_true(got.has_skew);
+    break_it(buf_view(&b), parse_answer);
+}
+
+static void an_answer_without_a_certificate_is_none(void **state)
+{
+    const struct signer_answer answer = {.cert_line = view_cstr(""), .request_id = ""};
+    AUTO(buf_deinit) struct buf b;
+
+    (void)state;
+    buf_init(&b, 0);
+    vault_answer_put(&b, &answer);
+    assert_false(parse_answer(buf_view(&b)));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(configuration_survives_the_way),
+        cmocka_unit_test(a_copy_shares_nothing),
+        cmocka_unit_test(too_many_servers_are_refused),
+        cmocka_unit_test(a_request_survives_the_way),
+        cmocka_unit_test(what_a_request_leaves_open_stays_open),
+        cmocka_unit_test(an_answer_survives_the_way),
+        cmocka_unit_test(an_answer_without_a_certificate_is_none),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,137 @@
+#include "vault/url.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+/* The finished address, or NULL and the error's code. */
+static char *build(const char *address, const char *path, const char *name, enum err_code *ret_code)
+{
+    AUTO(buf_deinit) struct buf url;
+    const char *text = NULL;
+
+    buf_init(&url, 0);
+    AUTO(err_free) struct err *e = vault_url_begin(&url, address);
+
+    if (e == NULL) {
+        e = vault_url_path(&url, path);
+    }
+    if (e == NULL) {
+        e = vault_url_name(&url, name);
+    }
+    if (e == NULL) {
+        e = vault_url_end(&url, &text);
+    }
+    *ret_code = e != NULL ? err_code(e) : 0;
+    return text_copy(text);
+}
+
+static void assert_builds(const char *address, const char *path, const char *name, const char *want)
+{
+    enum err_code code;
+    AUTO(auto_free) char *got = build(address, path, name, &code);
+
+    assert_non_null(got);
+    assert_string_equal(got, want);
+}
+
+static void assert_refused(const char *address, const char *path, const char *name)
+{
+    enum err_code code;
+    AUTO(auto_free) char *got = build(address, path, name, &code);
+
+    assert_null(got);
+    assert_int_equal(code, ERR_INPUT);
+}
+
+static void plain_names_stay_as_they_are(void **state)
+{
+    (void)state;
+    assert_builds("https://v:8200", "ssh", "web", "https://v:8200/v1/ssh/web");
+    assert_builds("https://v:8200/", "/ssh/", "web", "https://v:8200/v1/ssh/web");
+    assert_builds("https://v//", "team/ssh/sign", "a.b-c_d~",
+                  "https://v/v1/team/ssh/sign/a.b-c_d~");
+    assert_builds("https://proxy/vault", "ssh", "web", "https://proxy/vault/v1/ssh/web");
+    assert_builds("https://[::1]:8200", "ssh", "...", "https://[::1]:8200/v1/ssh/...");
+}
+
+static void other_characters_are_encoded(void **state)
+{
+    (void)state;
+    assert_builds("https://v", "a b", "\xc3\xa4@+&;", "https://v/v1/a%20b/%C3%A4%40%2B%26%3B");
+}
+
+static void paths_cannot_lead_elsewhere(void **state)
+{
+    static const char *const bad[] = {"",      "/",   ".",      "..",       "a/..", "../a", "a//b",
+                                      "a/./b", "a?b", "a#b",    "a%2e",     "a\\b", "a\nb", "a\x7f",
+                                      "a\tb",  "//",  "a/../b", "a/.. /..", "\x01"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        assert_refused("https://v", bad[i], "web");
+        assert_refused("https://v", "ssh", bad[i]);
+    }
+    assert_refused("https://v", "ssh", "a/b");
+    assert_refused("https://v", "ssh", "/a");
+}
+
+static void addresses_are_https_and_nothing_but_a_place(void **state)
+{
+    static const char *const bad[] = {"http://v",
+                                      "v:8200",
+                                      "https://",
+                                      "https:///",
+                                      "https://v?a",
+                                      "https://v#a",
+                                      "https://u@v",
+                                      "https://u:p@v",
+                                      "https://v\n",
+                                      "https://v b",
+                                      "",
+                                      "HTTPS://v",
+                                      "https://v\\a",
+                                      "file:///etc/passwd"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        assert_refused(bad[i], "ssh", "web");
+    }
+}
+
+static void every_byte_is_plain_encoded_or_refused(void **state)
+{
+    (void)state;
+    for (int c = 1; c < 256; c++) {
+        char name[] = {'x', (char)c, 'y', '\0'};
+        enum err_code code;
+        AUTO(auto_free) char *got = build("https://v", "m", name, &code);
+
+        if (got == NULL) {
+            assert_int_equal(code, ERR_INPUT);
+            assert_true(c < 0x20 || c == 0x7f || strchr("?#%\\/", c) != NULL);
+            continue;
+        }
+        assert_memory_equal(got, "https://v/v1/m/x", 16);
+        assert_true(got[16] == c || got[16] == '%');
+        assert_true(strspn(got + 16,
+                           "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+                           "-._~%") == strlen(got + 16));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(plain_names_stay_as_they_are),
+        cmocka_unit_test(other_characters_are_encoded),
+        cmocka_unit_test(paths_cannot_lead_elsewhere),
+        cmocka_unit_test(addresses_are_https_and_nothing_but_a_place),
+        cmocka_unit_test(every_byte_is_plain_encoded_or_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
