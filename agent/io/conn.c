@@ -28,6 +28,7 @@
 enum { SLOW_MS = 60 * 1000, LENGTH_BYTES = 4 };
 
 struct io_conn {
+    TAILQ_ENTRY(io_conn) again_next; /* io_loop's list */
     struct io_loop *loop;
     int fd; /* -1: closed, and nothing may happen but the end */
     struct io_conn_limits limits;
@@ -36,12 +37,11 @@ struct io_conn {
     struct event readable, writable;
     struct buf in, out; /* bytes before in_done and out_done have been dealt with */
     size_t in_done, out_done;
-    unsigned pending;                /* frames handed over, not answered */
-    unsigned depth;                  /* functions of ours on the stack */
-    bool reading;                    /* readable is added */
-    bool again;                      /* in the loop's again list */
-    struct err *failed;              /* found while sending; on_close gets it in the next round */
-    TAILQ_ENTRY(io_conn) again_next; /* io_loop's list */
+    unsigned pending;   /* frames handed over, not answered */
+    unsigned depth;     /* functions of ours on the stack */
+    bool reading;       /* readable is added */
+    bool again;         /* in the loop's again list */
+    struct err *failed; /* found while sending; on_close gets it in the next round */
 };
 
 static void dispose(struct io_conn *c)

@@ -24,6 +24,7 @@
 enum { ASK_EVERY_MS = 50, ORPHAN_WAIT_MS = 1000, WAIT_STEP_MS = 5 };
 
 struct io_process {
+    LIST_ENTRY(io_process) orphans; /* io_loop's list */
     struct io_loop *loop;
     pid_t pid; /* 0 when reaped */
     int pidfd;
@@ -31,7 +32,6 @@ struct io_process {
     struct io_timer ask; /* instead of pidfd */
     void (*on_exit)(void *arg, int status);
     void *arg;
-    LIST_ENTRY(io_process) orphans; /* io_loop's list */
 };
 
 static int set_up_descriptors(posix_spawn_file_actions_t *a, const struct io_process_conf *conf)

@@ -32,8 +32,7 @@ static char *name_of(pid_t pid)
     AUTO(buf_deinit) struct buf name;
 
     buf_init(&name, 0);
-    AUTO(err_free)
-    struct err *e = path != NULL ? file_read(path, 64, &name) : err_nomem();
+    AUTO(err_free) struct err *e = path != NULL ? file_read(path, 64, &name) : err_nomem();
 
     if (e != NULL || name.len == 0) {
         return NULL;

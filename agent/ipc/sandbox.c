@@ -201,8 +201,7 @@ static bool allow_below(int ruleset, const char *path, uint64_t rights)
 static bool restrict_writes(const char *const *paths, uint64_t rights)
 {
     const struct landlock_ruleset_attr attr = {.handled_access_fs = rights};
-    AUTO(auto_close)
-    int ruleset =
+    AUTO(auto_close) int ruleset =
         (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof attr.handled_access_fs, 0);
     bool ok = ruleset >= 0 && allow_below(ruleset, "/dev/null", rights);
 
