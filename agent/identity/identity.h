@@ -37,8 +37,10 @@ struct identity_cert;
  * @cache_dir: certificates and public keys (one file an identity, replaced atomically), so that a
  *             restart lists them at once, also without token and Vault. A cached certificate is
  *             proven again before it is offered; a damaged file is set aside with a warning
+ * @conf:      deep-copied; the signers must outlive the set
  * @on_change: a certificate came, went or expired, or a key appeared (coalesced)
- * Errors: INPUT (an identity without principals, two of one name)
+ * Cache files are written by a thread of the set; identity_set_free() waits for it.
+ * Errors: INPUT (an identity without principals, two of one name), STORE, DENIED (cache folder)
  */
 struct err *identity_set_new(struct io_loop *l, struct remote *remote,
                              const struct identity_conf *conf, size_t n, const char *cache_dir,
@@ -56,7 +58,8 @@ struct identity *identity_find(const struct identity_set *s, const char *name);
 /** What a blob in a sign request stands for. */
 struct identity_use {
     struct identity *identity;
-    struct remote_key *key;      /* borrowed; may be unusable at the moment */
+    struct remote_key *key; /* borrowed; may be unusable at the moment; NULL while its token has
+                                    not been seen since the start */
     const struct ssh_cert *cert; /* NULL: the plain key */
 };
 /** identity_lookup() - one hash look-up: a plain key blob, a current certificate, or one of up to two
@@ -84,6 +87,9 @@ struct remote_key *identity_remote_key(const struct identity *i);
 /** identity_problem() - why it cannot be used, NULL when it can (no key, token locked, key may be
  * extracted, ...) */
 const struct err *identity_problem(const struct identity *i);
+/** identity_warning() - the @k-th thing a person should know though it works (key not made on the
+ * token, cache file damaged or not writable); NULL past the last */
+const struct err *identity_warning(const struct identity *i, size_t k);
 
 enum identity_cert_state {
     IDENTITY_CERT_WANTED,    /* none yet, none asked for */

@@ -1,0 +1,316 @@
+/*
+ * One certificate of an identity: its state, and the one step that matters, from what a signer sent
+ * to what the agent offers. A working certificate leaves only after its successor was proven and
+ * expires no earlier; the one it replaces stays signable until it expires, because clients that
+ * listed a moment ago will still name it.
+ *
+ * Every change of state goes through the table below. An expired certificate is kept, to be shown
+ * and to be taken back where the wall clock had only stepped; it is neither listed nor signed with.
+ */
+#include "identity/priv.h"
+
+enum { MAX_FUTURE_S = 30, MIN_LEFT_S = 5 };
+
+enum event { REQUEST, PROVEN, FAILED, DENIED, EXPIRE, REVIVE, KEY_CHANGED, EVENTS };
+
+#define S(word) IDENTITY_CERT_##word
+
+static const enum identity_cert_state next[][EVENTS] = {
+    /* [state]     = REQUEST, PROVEN, FAILED, DENIED, EXPIRE, REVIVE, KEY_CHANGED */
+    [S(WANTED)] = {S(REQUESTED), S(ACTIVE), S(WANTED), S(REFUSED), S(WANTED), S(ACTIVE), S(WANTED)},
+    [S(REQUESTED)] = {S(REQUESTED), S(ACTIVE), S(WANTED), S(REFUSED), S(REQUESTED), S(RENEWING),
+                      S(REQUESTED)},
+    [S(ACTIVE)] = {S(RENEWING), S(ACTIVE), S(ACTIVE), S(ACTIVE), S(EXPIRED), S(ACTIVE), S(LOST)},
+    [S(RENEWING)] = {S(RENEWING), S(ACTIVE), S(ACTIVE), S(ACTIVE), S(EXPIRED), S(RENEWING),
+                     S(LOST)},
+    [S(EXPIRED)] = {S(EXPIRED), S(ACTIVE), S(EXPIRED), S(REFUSED), S(EXPIRED), S(ACTIVE), S(LOST)},
+    [S(REFUSED)] = {S(REQUESTED), S(ACTIVE), S(WANTED), S(REFUSED), S(REFUSED), S(ACTIVE), S(LOST)},
+    [S(LOST)] = {S(REQUESTED), S(ACTIVE), S(LOST), S(REFUSED), S(LOST), S(ACTIVE), S(LOST)},
+};
+
+static void step(struct identity_cert *c, enum event event)
+{
+    c->state = next[c->state][event];
+}
+
+const char *identity_cert_state_name(enum identity_cert_state s)
+{
+    static const char *const names[] = {
+        [S(WANTED)] = "wanted",     [S(REQUESTED)] = "requested", [S(ACTIVE)] = "active",
+        [S(RENEWING)] = "renewing", [S(EXPIRED)] = "expired",     [S(REFUSED)] = "refused",
+        [S(LOST)] = "lost",
+    };
+
+    return names[s];
+}
+
+static void show(struct identity_cert *c, struct err *e)
+{
+    err_free(&c->error);
+    c->error = e;
+}
+
+int64_t identity_cert_until(const struct ssh_cert *c)
+{
+    uint64_t until = ssh_cert_fields(c)->valid_before;
+
+    return until > INT64_MAX ? INT64_MAX : (int64_t)until;
+}
+
+bool identity_cert_is_live(const struct ssh_cert *c, struct wall now)
+{
+    return now.s < identity_cert_until(c);
+}
+
+static bool has_live(const struct identity_cert *c, struct wall now)
+{
+    return c->current != NULL && identity_cert_is_live(c->current, now);
+}
+
+/* A lifetime of a few seconds must still be accepted, one that is nearly over must not. */
+static int64_t min_left_s(int64_t ttl_s)
+{
+    int64_t quarter = ttl_s / 4 > 1 ? ttl_s / 4 : 1;
+
+    return ttl_s == 0 || quarter > MIN_LEFT_S ? (ttl_s == 0 ? 1 : MIN_LEFT_S) : quarter;
+}
+
+static struct err *prove(const struct identity_cert *c, const struct ssh_cert *cert,
+                         int64_t min_left, struct wall now)
+{
+    const struct signer_request *r = &c->want.request;
+
+    if (c->owner->public == NULL) {
+        return err_new(ERR_CERT, "the key of %s is not known", c->owner->name);
+    }
+    return ssh_cert_prove(cert,
+                          &(struct ssh_cert_wanted){
+                              .key = c->owner->public,
+                              .kind = r->kind,
+                              .principals = r->principals,
+                              .ca = c->want.ca != NULL ? c->want.ca : c->pinned,
+                              .critical = r->critical,
+                              .extensions = r->extensions,
+                              .max_future_s = MAX_FUTURE_S,
+                              .min_left_s = min_left,
+                              .max_ttl_s = r->ttl_s,
+                          },
+                          now);
+}
+
+static struct err *check_not_earlier(const struct identity_cert *c, const struct ssh_cert *cert,
+                                     struct wall now)
+{
+    char new_text[WALL_TEXT_BYTES], old_text[WALL_TEXT_BYTES];
+    int64_t until = identity_cert_until(cert);
+
+    if (!has_live(c, now) || until >= identity_cert_until(c->current)) {
+        return NULL;
+    }
+    return err_new(ERR_CERT, "it expires at %s, before the working one at %s",
+                   wall_text((struct wall){until}, new_text),
+                   wall_text((struct wall){identity_cert_until(c->current)}, old_text));
+}
+
+/* A line may come with newlines around it. */
+static struct err *parse(struct view line, struct ssh_cert **ret)
+{
+    AUTO(auto_free) char *text = NULL;
+
+    while (line.len > 0 && (line.p[line.len - 1] == '\n' || line.p[line.len - 1] == '\r')) {
+        line.len--;
+    }
+    if (line.len == 0 || view_has_nul(line)) {
+        return err_new(ERR_PROTOCOL, "no certificate in it");
+    }
+    text = view_dup(line);
+    return text != NULL ? ssh_cert_from_line(text, ret) : err_nomem();
+}
+
+static void retire(struct identity_cert *c, struct wall now)
+{
+    if (!has_live(c, now)) {
+        ssh_cert_free(&c->current);
+        return;
+    }
+    ssh_cert_free(&c->previous[IDENTITY_PREVIOUS_MAX - 1]);
+    for (size_t p = IDENTITY_PREVIOUS_MAX - 1; p > 0; p--) {
+        c->previous[p] = take(&c->previous[p - 1]);
+    }
+    c->previous[0] = take(&c->current);
+}
+
+/* Moves a proven @cert in. */
+static void swap(struct identity_cert *c, struct ssh_cert **cert, struct wall received)
+{
+    if (c->current != NULL && view_eq(ssh_cert_blob(c->current), ssh_cert_blob(*cert))) {
+        ssh_cert_free(&c->current);
+    } else {
+        retire(c, received);
+    }
+    c->current = take(cert);
+    c->received = received;
+    if (c->want.ca == NULL && c->pinned == NULL) {
+        c->pinned = ssh_key_copy(ssh_cert_ca(c->current));
+    }
+    show(c, NULL);
+    step(c, PROVEN);
+    identity_changed(c->owner->set);
+}
+
+struct err *identity_cert_answer(struct identity_cert *c, struct view line)
+{
+    AUTO(ssh_cert_free) struct ssh_cert *cert = NULL;
+    struct wall now = wall_now();
+    struct err *e = parse(line, &cert);
+
+    if (err_is(e, ERR_INPUT) || err_is(e, ERR_UNSUPPORTED) || err_is(e, ERR_LIMIT)) {
+        struct err *inner = e;
+
+        e = err_new(ERR_PROTOCOL, "%s", err_text(inner));
+        err_free(&inner);
+    }
+    if (e == NULL) {
+        e = prove(c, cert, min_left_s(c->want.request.ttl_s), now);
+    }
+    if (e == NULL) {
+        e = check_not_earlier(c, cert, now);
+    }
+    if (e != NULL) {
+        e = err_add(e, "the certificate that '%s' sent for %s", c->want.signer->name,
+                    c->owner->name);
+        show(c, err_copy(e));
+        step(c, FAILED);
+        identity_changed(c->owner->set);
+        return e;
+    }
+    swap(c, &cert, now);
+    identity_cache_save(c->owner);
+    return NULL;
+}
+
+bool identity_cert_restore(struct identity_cert *c, struct ssh_cert **cert, struct wall received)
+{
+    struct wall now = wall_now();
+
+    if (!identity_cert_is_live(*cert, now)) {
+        return false;
+    }
+    struct err *e = prove(c, *cert, 0, now);
+
+    if (e != NULL) {
+        show(c, err_add(e, "the cached certificate of '%s'", c->want.signer->name));
+        return false;
+    }
+    swap(c, cert, received);
+    return true;
+}
+
+void identity_cert_requested(struct identity_cert *c)
+{
+    step(c, REQUEST);
+    identity_changed(c->owner->set);
+}
+
+void identity_cert_failed(struct identity_cert *c, struct err *e)
+{
+    bool is_no = err_is(e, ERR_DENIED) || err_is(e, ERR_INPUT) || err_is(e, ERR_UNSUPPORTED);
+
+    show(c, e);
+    step(c, is_no ? DENIED : FAILED);
+    identity_changed(c->owner->set);
+}
+
+void identity_cert_lose(struct identity_cert *c, const struct ssh_key *old)
+{
+    char was[SSH_FINGERPRINT_BYTES], is[SSH_FINGERPRINT_BYTES];
+
+    if (c->current != NULL) {
+        show(c, err_new(ERR_CERT, "%s now names the key %s instead of %s", c->owner->key_uri,
+                        ssh_key_fingerprint(c->owner->public, is), ssh_key_fingerprint(old, was)));
+        step(c, KEY_CHANGED);
+    }
+    ssh_cert_free(&c->current);
+    for (size_t p = 0; p < IDENTITY_PREVIOUS_MAX; p++) {
+        ssh_cert_free(&c->previous[p]);
+    }
+    c->received = (struct wall){0};
+}
+
+bool identity_cert_sweep(struct identity_cert *c, struct wall now)
+{
+    bool works = c->state == S(ACTIVE) || c->state == S(RENEWING);
+    bool live = has_live(c, now);
+
+    for (size_t p = 0; p < IDENTITY_PREVIOUS_MAX; p++) {
+        if (c->previous[p] != NULL && !identity_cert_is_live(c->previous[p], now)) {
+            ssh_cert_free(&c->previous[p]);
+        }
+    }
+    if (works != live) {
+        step(c, live ? REVIVE : EXPIRE);
+    }
+    return works != live;
+}
+
+struct err *identity_cert_may_request(const struct identity_cert *c)
+{
+    const struct identity *i = c->owner;
+    struct remote_key_info info;
+
+    if (i->key == NULL) {
+        return i->problem != NULL ? err_copy(i->problem)
+                                  : err_new(ERR_NOT_FOUND, "the key of %s is not known", i->name);
+    }
+    remote_key_info_get(i->key, &info);
+    if (!info.proven && info.why_not != NULL) {
+        return err_new(ERR_DENIED, "the key of %s cannot be used: %s", i->name, info.why_not);
+    }
+    if (i->allow_extractable || (info.sensitive && !info.extractable)) {
+        return NULL;
+    }
+    return err_new(ERR_DENIED,
+                   "the key of %s %s; no certificate is asked for it unless allow_extractable is "
+                   "set",
+                   i->name, info.extractable ? "may be extracted" : "is not sensitive");
+}
+
+void identity_cert_deinit(struct identity_cert *c)
+{
+    ssh_cert_free(&c->current);
+    for (size_t p = 0; p < IDENTITY_PREVIOUS_MAX; p++) {
+        ssh_cert_free(&c->previous[p]);
+    }
+    ssh_key_free(&c->pinned);
+    err_free(&c->error);
+}
+
+struct identity *identity_cert_owner(const struct identity_cert *c)
+{
+    return c->owner;
+}
+
+const struct identity_want_conf *identity_cert_want(const struct identity_cert *c)
+{
+    return &c->want;
+}
+
+enum identity_cert_state identity_cert_state(const struct identity_cert *c)
+{
+    return c->state;
+}
+
+const struct ssh_cert *identity_cert_current(const struct identity_cert *c)
+{
+    return c->current;
+}
+
+struct wall identity_cert_received(const struct identity_cert *c)
+{
+    return c->received;
+}
+
+const struct err *identity_cert_error(const struct identity_cert *c)
+{
+    return c->error;
+}

@@ -1,0 +1,115 @@
+#ifndef HF_IDENTITY_PRIV_H
+#define HF_IDENTITY_PRIV_H
+
+/* Between the files of identity/ only. */
+#include "identity/identity.h"
+
+enum { IDENTITY_PREVIOUS_MAX = 2, IDENTITY_RECHECK_S = 60 };
+
+struct identity_cert {
+    struct identity *owner;
+    struct identity_want_conf want; /* owned copy */
+    char *comment;
+    enum identity_cert_state state;
+    struct ssh_cert *current;
+    struct ssh_cert *previous[IDENTITY_PREVIOUS_MAX]; /* newest first */
+    struct ssh_key *pinned;                           /* CA; NULL until one was proven */
+    struct wall received;
+    struct err *error;
+};
+
+enum identity_warning_kind { IDENTITY_WARN_READ, IDENTITY_WARN_WRITE, IDENTITY_WARN_KEY };
+enum { IDENTITY_WARNINGS = 3 };
+
+struct identity {
+    struct identity_set *set;
+    char *name, *key_uri;
+    enum identity_offer offer;
+    bool allow_extractable;
+    struct ssh_key *public;
+    struct remote_key *key;
+    struct err *problem;
+    struct err *warning[IDENTITY_WARNINGS];
+    struct identity_cert *certs;
+    size_t certs_n;
+};
+
+struct identity_set {
+    struct remote *remote;
+    struct identity *identities;
+    size_t n;
+    char *cache_dir;
+    struct identity_writer *writer;
+    struct identity_view *view;
+    struct io_timer *notify, *expiry;
+    void (*on_change)(void *arg);
+    void *arg;
+};
+
+/* --- set.c --- */
+/** identity_changed() - what is held changed: views are stale, on_change runs in the next round */
+void identity_changed(struct identity_set *s);
+/** identity_warn() - replace one warning; @e is taken, NULL clears it */
+void identity_warn(struct identity *i, enum identity_warning_kind kind, struct err *e);
+
+/* --- conf.c --- */
+/** identity_conf_check() - INPUT names the identity and what is wrong */
+struct err *identity_conf_check(const struct identity_conf *conf, size_t n) MUST_CHECK;
+/** identity_conf_init() - deep-copy into an empty identity; NOMEM leaves a half-built one */
+struct err *identity_conf_init(struct identity *i, const struct identity_conf *conf) MUST_CHECK;
+/** identity_conf_deinit() - frees what identity_conf_init() made */
+void identity_conf_deinit(struct identity *i);
+
+/* --- cert.c --- */
+/** identity_cert_until() - valid_before, saturated */
+int64_t identity_cert_until(const struct ssh_cert *c);
+/** identity_cert_is_live() - it has not expired; one whose window opens soon is live */
+bool identity_cert_is_live(const struct ssh_cert *c, struct wall now);
+/** identity_cert_restore() - prove a certificate out of the cache and make it current; a @cert that
+ * is kept is taken and leaves NULL. False when it does not hold (shown as the error, unless it
+ * just expired) */
+bool identity_cert_restore(struct identity_cert *c, struct ssh_cert **cert, struct wall received);
+/** identity_cert_lose() - the key is another one now: drop every certificate of the old one */
+void identity_cert_lose(struct identity_cert *c, const struct ssh_key *old);
+/** identity_cert_sweep() - follow the clock: expire, or take back what a clock step had expired;
+ * true when something changed */
+bool identity_cert_sweep(struct identity_cert *c, struct wall now);
+void identity_cert_deinit(struct identity_cert *c);
+
+/* --- cache.c --- */
+/** identity_cache_load() - fill an identity from its file, if there is one */
+void identity_cache_load(struct identity *i);
+/** identity_cache_save() - hand the identity's state to the writer */
+void identity_cache_save(struct identity *i);
+
+/* --- writer.c --- */
+struct identity_writer;
+/** identity_writer_new() - a thread that replaces files, one slot each of @n; paths are copied */
+struct err *identity_writer_new(size_t n, struct identity_writer **ret) MUST_CHECK;
+/** identity_writer_free() - writes what is left, then joins the thread */
+void identity_writer_free(struct identity_writer **w);
+/** identity_writer_put() - write @content (moved) to @path; a waiting one of this slot is dropped */
+void identity_writer_put(struct identity_writer *w, size_t slot, const char *path,
+                         struct buf *content);
+/** identity_writer_result() - true once after each write of the slot; @ret_e is its error (owned by
+ * the caller) or NULL */
+bool identity_writer_result(struct identity_writer *w, size_t slot, struct err **ret_e);
+
+/* --- index.c --- */
+struct identity_index;
+/** identity_index_new() - room for @max entries, keyed with fresh randomness; NULL: no memory */
+struct identity_index *identity_index_new(size_t max);
+void identity_index_free(struct identity_index **x);
+/** identity_index_put() - @blob is borrowed; of two equal blobs the first stays */
+void identity_index_put(struct identity_index *x, struct view blob, const struct identity_use *use);
+bool identity_index_get(const struct identity_index *x, struct view blob, struct identity_use *ret);
+/** identity_index_hash() - SipHash-2-4 */
+uint64_t identity_index_hash(const uint64_t key[2], struct view data);
+
+/* --- offers.c --- */
+struct identity_view *identity_view_new(void);
+void identity_view_free(struct identity_view **v);
+/** identity_view_stale() - build anew before the next use */
+void identity_view_stale(struct identity_view *v);
+
+#endif

@@ -1,0 +1,262 @@
+/*
+ * The set of all identities: binds each configured URI to the key that a token has under it, watches
+ * the clock for certificates that expire, and tells the rest of the agent, once per round, that
+ * something changed.
+ *
+ * A key that is away keeps its identity listed, with the last public half that was seen; a key that
+ * is another one than before loses its certificates at once. Nothing here waits for a token.
+ */
+#include <stdlib.h>
+
+#include "identity/priv.h"
+
+void identity_warn(struct identity *i, enum identity_warning_kind kind, struct err *e)
+{
+    err_free(&i->warning[kind]);
+    i->warning[kind] = e;
+}
+
+/* Every certificate is looked at when the next one expires, and at least once a minute: the wall
+ * clock may step. */
+static void arm(struct identity_set *s)
+{
+    struct wall now = wall_now();
+    int64_t wait_s = IDENTITY_RECHECK_S;
+
+    for (size_t i = 0; i < s->n; i++) {
+        for (size_t k = 0; k < s->identities[i].certs_n; k++) {
+            const struct ssh_cert *c = s->identities[i].certs[k].current;
+            int64_t left = c != NULL ? identity_cert_until(c) - now.s : 0;
+
+            wait_s = left > 0 && left < wait_s ? left : wait_s;
+        }
+    }
+    io_timer_set(s->expiry, mono_in(wait_s * 1000));
+}
+
+void identity_changed(struct identity_set *s)
+{
+    identity_view_stale(s->view);
+    io_timer_set(s->notify, mono_now());
+    arm(s);
+}
+
+static void on_notify(void *arg)
+{
+    struct identity_set *s = arg;
+
+    if (s->on_change != NULL) {
+        s->on_change(s->arg);
+    }
+}
+
+static void on_expiry(void *arg)
+{
+    struct identity_set *s = arg;
+    struct wall now = wall_now();
+    bool changed = false;
+
+    for (size_t i = 0; i < s->n; i++) {
+        struct identity *id = &s->identities[i];
+        struct err *e = NULL;
+
+        for (size_t k = 0; k < id->certs_n; k++) {
+            changed |= identity_cert_sweep(&id->certs[k], now);
+        }
+        if (identity_writer_result(s->writer, i, &e)) {
+            identity_warn(id, IDENTITY_WARN_WRITE, e);
+        }
+    }
+    identity_view_stale(s->view);
+    if (changed) {
+        identity_changed(s);
+    } else {
+        arm(s);
+    }
+}
+
+static void hold(struct identity *i, struct remote_key *key)
+{
+    const struct ssh_key *public = remote_key_public(key);
+
+    if (key != i->key) {
+        remote_key_unref(&i->key);
+        i->key = remote_key_ref(key);
+        identity_changed(i->set);
+    }
+    if (i->public != NULL && ssh_key_eq(i->public, public)) {
+        return;
+    }
+    struct ssh_key *old = i->public;
+
+    i->public = ssh_key_copy(public);
+    for (size_t k = 0; old != NULL && k < i->certs_n; k++) {
+        identity_cert_lose(&i->certs[k], old);
+    }
+    ssh_key_free(&old);
+    identity_changed(i->set);
+    identity_cache_save(i);
+}
+
+/* Why a key that was found cannot be used, NULL when it can. */
+static struct err *problem_of(const struct identity *i)
+{
+    struct remote_key_info info;
+
+    remote_key_info_get(i->key, &info);
+    if (info.why_not != NULL || !remote_key_usable(i->key)) {
+        return err_new(ERR_GONE, "key %s: %s", i->key_uri,
+                       info.why_not != NULL ? info.why_not : "its token is not ready");
+    }
+    return i->certs_n > 0 ? identity_cert_may_request(&i->certs[0]) : NULL;
+}
+
+static void warn_of_key(struct identity *i)
+{
+    struct remote_key_info info;
+
+    remote_key_info_get(i->key, &info);
+    identity_warn(i, IDENTITY_WARN_KEY,
+                  info.local ? NULL
+                             : err_new(ERR_DENIED,
+                                       "the key of %s was not made on the token: copies may exist",
+                                       i->name));
+}
+
+static void resolve(struct identity *i)
+{
+    struct remote_key *key = NULL;
+    struct err *e = remote_key_find(i->set->remote, i->key_uri, &key);
+
+    if (e == NULL) {
+        hold(i, key);
+        warn_of_key(i);
+        e = problem_of(i);
+    }
+    if (!text_eq(err_text(e), err_text(i->problem))) {
+        identity_changed(i->set);
+    }
+    err_free(&i->problem);
+    i->problem = e;
+}
+
+void identity_set_refresh(struct identity_set *s)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        resolve(&s->identities[i]);
+    }
+}
+
+static struct err *init_identities(struct identity_set *s, const struct identity_conf *conf,
+                                   size_t n)
+{
+    s->identities = calloc(n + 1, sizeof *s->identities);
+    if (s->identities == NULL) {
+        return err_nomem();
+    }
+    for (size_t i = 0; i < n; i++) {
+        s->n++;
+        s->identities[i].set = s;
+        struct err *e = identity_conf_init(&s->identities[i], &conf[i]);
+
+        if (e != NULL) {
+            return e;
+        }
+    }
+    return identity_writer_new(n, &s->writer);
+}
+
+static void load(struct identity_set *s)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        identity_cache_load(&s->identities[i]);
+    }
+    identity_set_refresh(s);
+}
+
+struct err *identity_set_new(struct io_loop *l, struct remote *remote,
+                             const struct identity_conf *conf, size_t n, const char *cache_dir,
+                             void (*on_change)(void *arg), void *arg, struct identity_set **ret)
+{
+    struct err *e = identity_conf_check(conf, n);
+    AUTO(identity_set_free) struct identity_set *s = NULL;
+
+    if (e == NULL) {
+        e = file_make_folder(cache_dir, 0700);
+    }
+    if (e != NULL) {
+        return e;
+    }
+    s = calloc(1, sizeof *s);
+    if (s == NULL) {
+        return err_nomem();
+    }
+    *s = (struct identity_set){.remote = remote, .on_change = on_change, .arg = arg};
+    s->cache_dir = text_copy(cache_dir);
+    s->view = identity_view_new();
+    s->notify = io_timer_new(l, on_notify, s);
+    s->expiry = io_timer_new(l, on_expiry, s);
+    if (s->cache_dir == NULL || s->view == NULL || s->notify == NULL || s->expiry == NULL) {
+        return err_nomem();
+    }
+    e = init_identities(s, conf, n);
+    if (e == NULL) {
+        load(s);
+        arm(s);
+        *ret = take(&s);
+    }
+    return e;
+}
+
+static void identity_deinit(struct identity *i)
+{
+    for (size_t k = 0; k < i->certs_n; k++) {
+        identity_cert_deinit(&i->certs[k]);
+    }
+    identity_conf_deinit(i);
+    remote_key_unref(&i->key);
+    ssh_key_free(&i->public);
+    err_free(&i->problem);
+    for (size_t k = 0; k < IDENTITY_WARNINGS; k++) {
+        err_free(&i->warning[k]);
+    }
+}
+
+void identity_set_free(struct identity_set **sp)
+{
+    struct identity_set *s = take(sp);
+
+    if (s == NULL) {
+        return;
+    }
+    identity_writer_free(&s->writer);
+    for (size_t i = 0; i < s->n; i++) {
+        identity_deinit(&s->identities[i]);
+    }
+    free(s->identities);
+    free(s->cache_dir);
+    identity_view_free(&s->view);
+    io_timer_free(&s->notify);
+    io_timer_free(&s->expiry);
+    free(s);
+}
+
+size_t identity_count(const struct identity_set *s)
+{
+    return s->n;
+}
+
+struct identity *identity_at(const struct identity_set *s, size_t i)
+{
+    return &s->identities[i];
+}
+
+struct identity *identity_find(const struct identity_set *s, const char *name)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        if (text_eq(s->identities[i].name, name)) {
+            return &s->identities[i];
+        }
+    }
+    return NULL;
+}
