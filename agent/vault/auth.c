@@ -20,7 +20,7 @@
 
 #include "vault/url.h"
 
-enum { DOUBT_MS = 60 * 1000, EXPIRY_MARGIN_MS = 5000, TTL_MAX_S = 10 * 365 * 24 * 3600 };
+enum { EXPIRY_MARGIN_MS = 5000, TTL_MAX_S = 10 * 365 * 24 * 3600 };
 
 struct vault_auth {
     const struct vault_auth_method *method;
@@ -253,7 +253,7 @@ static struct err *borrow(struct vault_auth *a, const struct vault_api *api, str
 
 static bool is_doubted_enough(const struct vault_auth *a)
 {
-    return a->answers_doubt && mono_now().ms - a->got.ms < DOUBT_MS;
+    return a->answers_doubt && mono_now().ms - a->got.ms < a->method->doubt_ms;
 }
 
 /* After a 403: another token than the refused one; without one @ret_other is false. */

@@ -16,6 +16,8 @@ struct vault_lease {
  */
 struct vault_auth_method {
     const char *name;
+    /** how long a token that policy refuses is not replaced again; 0 where looking again is cheap */
+    int64_t doubt_ms;
     /** what it remembers between logins; NULL: nothing. NULL result: out of memory */
     void *(*new_memory)(void);
     void (*free_memory)(void *memory);
@@ -38,7 +40,7 @@ void vault_auth_free(struct vault_auth **a);
  * @call: its token is filled in here
  * A 403 leads to one new login and one more try. When that is refused too, or the new token is the
  * old one, it is policy: DENIED with Vault's words, and no further login for this reason before the
- * token has worked once or a minute is over.
+ * token has worked once or the method's doubt_ms are over.
  * Errors: those of vault_api_do(), and of the login
  */
 struct err *vault_auth_do(struct vault_auth *a, const struct vault_api *api,

@@ -207,6 +207,7 @@ static struct err *login(const struct vault_api *api, void *memory, struct vault
 
 const struct vault_auth_method vault_auth_approle = {
     .name = "AppRole",
+    .doubt_ms = 60 * 1000,
     .new_memory = new_memory,
     .free_memory = free_memory,
     .login = login,

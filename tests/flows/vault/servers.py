@@ -1,0 +1,116 @@
+"""Servers for answers that a real OpenBao does not give."""
+
+import http.server
+import socket
+import ssl
+import threading
+
+
+class SilentServer:
+    """Accepts connections and never says a word."""
+
+    def __enter__(self):
+        self._socket = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.address = f"https://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._taken = []
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+        self._thread.start()
+        return self
+
+    def _accept(self):
+        try:
+            while True:
+                self._taken.append(self._socket.accept()[0])
+        except OSError:
+            return
+
+    def __exit__(self, *_):
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._thread.join()
+        for taken in self._taken:
+            taken.close()
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def setup(self):
+        super().setup()
+        self.server.fake.connections += 1
+
+    def date_time_string(self, timestamp=None):
+        return self._date or super().date_time_string(timestamp)
+
+    def log_message(self, *_):
+        pass
+
+    def _serve(self):
+        fake, self._date = self.server.fake, None
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        fake.requests.append({"path": self.path, "headers": dict(self.headers), "body": body})
+        if self.path in fake.endless:
+            self._send_much(fake.endless[self.path])
+            return
+        status, headers, body = fake.next_answer(self.path)
+        headers = dict(headers)
+        self._date = headers.pop("Date", None)
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_POST = _serve
+
+    def _send_much(self, total):
+        self.send_response(200)
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.close_connection = True
+        chunk = b" " * 65536
+        try:
+            while self.server.fake.sent < total:
+                self.wfile.write(chunk)
+                self.server.fake.sent += len(chunk)
+        except OSError:
+            return
+
+
+class FakeVault:
+    """An HTTPS server with canned answers by path: (status, headers, body), or a list of them, the
+    last of which stays. What is not listed is answered as a Vault answers a token without rights."""
+
+    def __init__(self, ca):
+        self.ca = ca
+        self.answers, self.endless, self.requests = {}, {}, []
+        self.connections = self.sent = 0
+
+    def next_answer(self, path):
+        answer = self.answers.get(path, (403, {}, b'{"errors": ["permission denied"]}'))
+        if isinstance(answer, list):
+            answer = answer.pop(0) if len(answer) > 1 else answer[0]
+        return answer
+
+    def asked(self, path):
+        return [r for r in self.requests if r["path"] == path]
+
+    def __enter__(self):
+        cert, key = self.ca.issue("fake", "IP:127.0.0.1")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(cert, key)
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+        self._server.daemon_threads, self._server.fake = True, self
+        self._server.handle_error = lambda *_: None
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True,
+                                                  do_handshake_on_connect=False)
+        self.address = f"https://127.0.0.1:{self._server.server_address[1]}"
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
