@@ -83,6 +83,7 @@ void buf_clear(struct buf *b)
     }
     b->len = 0;
     b->failed = false;
+    b->no_memory = false;
 }
 
 struct err *buf_check(const struct buf *b, const char *what)
@@ -90,7 +91,8 @@ struct err *buf_check(const struct buf *b, const char *what)
     if (!b->failed) {
         return NULL;
     }
-    return err_new(ERR_LIMIT, "%s is larger than %zu bytes, or memory is short", what, b->max);
+    return b->no_memory ? err_nomem()
+                        : err_new(ERR_LIMIT, "%s is larger than %zu bytes", what, b->max);
 }
 
 struct view buf_view(const struct buf *b)
@@ -131,9 +133,12 @@ static bool grow(struct buf *b, size_t need)
 
 uint8_t *buf_reserve(struct buf *b, size_t len)
 {
-    if (b->failed || len > b->max || b->len > b->max - len ||
-        (b->len + len > b->cap && !grow(b, b->len + len))) {
+    if (b->failed || len > b->max || b->len > b->max - len) {
         b->failed = true;
+        return NULL;
+    }
+    if ((b->data == NULL || b->len + len > b->cap) && !grow(b, b->len + len)) {
+        b->failed = b->no_memory = true;
         return NULL;
     }
     uint8_t *p = b->data + b->len;
@@ -231,7 +236,7 @@ void buf_end_string(struct buf *b, size_t begun)
 
 void buf_drop(struct buf *b, size_t len)
 {
-    b->len -= len;
+    b->len -= len < b->len ? len : b->len;
     if (b->len > 0) {
         memmove(b->data, b->data + len, b->len);
     }
@@ -256,8 +261,10 @@ struct view rd_bytes(struct rd *r, size_t len)
     }
     struct view v = view_of(r->p, len);
 
-    r->p += len;
-    r->left -= len;
+    if (len > 0) { /* no arithmetic on the NULL of an empty view */
+        r->p += len;
+        r->left -= len;
+    }
     return v;
 }
 

@@ -34,7 +34,8 @@ struct buf {
     uint8_t *data; /* owned */
     size_t len, cap, max;
     bool failed;
-    bool secret; /* wiped when it grows and when it is freed */
+    bool no_memory; /* why it failed */
+    bool secret;    /* wiped when it grows and when it is freed */
 };
 
 enum { BUF_MAX_BYTES = 256 * 1024 };
@@ -68,7 +69,7 @@ size_t buf_begin_string(struct buf *b);
 void buf_end_string(struct buf *b, size_t begun);
 /** buf_reserve() - room for @len bytes at the end, to be filled by the caller; NULL on failure */
 uint8_t *buf_reserve(struct buf *b, size_t len);
-/** buf_drop() - remove @len bytes from the front */
+/** buf_drop() - remove @len bytes from the front, at most all */
 void buf_drop(struct buf *b, size_t len);
 
 /**

@@ -41,7 +41,9 @@ struct wall wall_now(void)
 
 struct mono mono_in(int64_t ms)
 {
-    return (struct mono){mono_now().ms + ms};
+    int64_t now = mono_now().ms;
+
+    return (struct mono){ms > INT64_MAX - now ? INT64_MAX : now + ms};
 }
 
 int64_t mono_left_ms(struct mono t)

@@ -17,7 +17,7 @@ struct wall {
 /** mono_now(), wall_now() - through the seam below */
 struct mono mono_now(void);
 struct wall wall_now(void);
-/** mono_in() - now plus @ms */
+/** mono_in() - now plus @ms; INT64_MAX means never */
 struct mono mono_in(int64_t ms);
 /** mono_left_ms() - until @t; 0 when it has passed */
 int64_t mono_left_ms(struct mono t);

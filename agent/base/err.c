@@ -245,9 +245,23 @@ const char *err_clause(const struct err *e, size_t i)
     return e->clause[e->n - 1 - i];
 }
 
+/* What stands in brackets at the end: the native code's name, or the bare code when it has none. */
+static const char *native_text(const struct err *e, char *out, size_t size)
+{
+    const char *domain = err_domain_name(e->domain);
+
+    if (e->name != NULL || e->domain == ERR_DOMAIN_NONE) {
+        return err_native_name(e);
+    }
+    snprintf(out, size, e->domain == ERR_DOMAIN_PKCS11 ? "%s 0x%lx" : "%s %lu", domain, e->native);
+    return out;
+}
+
 static char *join(const struct err *e)
 {
-    size_t len = strlen(err_native_name(e)) + 4;
+    char code[64];
+    const char *native = native_text(e, code, sizeof code);
+    size_t len = strlen(native) + 4;
 
     for (size_t i = 0; i < e->n; i++) {
         len += strlen(e->clause[i]) + 2;
@@ -258,8 +272,8 @@ static char *join(const struct err *e)
         strcat(text, err_clause(e, i));
         strcat(text, i + 1 < e->n ? ": " : "");
     }
-    if (text != NULL && e->name != NULL) {
-        strcat(strcat(strcat(text, " ("), e->name), ")");
+    if (text != NULL && native[0] != '\0') {
+        strcat(strcat(strcat(text, " ("), native), ")");
     }
     return text;
 }
@@ -272,7 +286,7 @@ const char *err_text(const struct err *e)
     if (e == &out_of_memory) {
         return "out of memory";
     }
-    if (e->text == NULL) {
+    if (e->text == NULL && e->n > 0) {
         ((struct err *)e)->text = join(e); /* a cache: what the caller sees does not change */
     }
     return e->text != NULL ? e->text : err_code_name(e->code);
@@ -301,6 +315,16 @@ const char *err_code_name(enum err_code code)
     };
 
     return (size_t)code < ARRAY_LEN(names) && names[code] != NULL ? names[code] : "unknown";
+}
+
+enum err_code err_code_find(const char *name)
+{
+    for (enum err_code code = ERR_INPUT; name != NULL && code <= ERR_BUG; code++) {
+        if (strcmp(err_code_name(code), name) == 0) {
+            return code;
+        }
+    }
+    return ERR_PROTOCOL;
 }
 
 const char *err_domain_name(enum err_domain domain)

@@ -109,6 +109,8 @@ const char *err_clause(const struct err *e, size_t i);
 const char *err_text(const struct err *e);
 /** err_code_name() - "input", "pin-locked", ...: stable words for logs and JSON */
 const char *err_code_name(enum err_code code);
+/** err_code_find() - the reverse; ERR_PROTOCOL for a word that we do not know, or NULL */
+enum err_code err_code_find(const char *name);
 /** err_domain_name() - "errno", "pkcs11", "http", ... */
 const char *err_domain_name(enum err_domain domain);
 

@@ -23,7 +23,10 @@ struct err *file_read(const char *path, size_t max_bytes, struct buf *out)
     if (fd < 0) {
         return err_sys(errno, "%s", path);
     }
-    while ((n = read(fd, chunk, sizeof chunk)) > 0) {
+    while ((n = read(fd, chunk, sizeof chunk)) > 0 || (n < 0 && errno == EINTR)) {
+        if (n < 0) {
+            continue;
+        }
         total += (size_t)n;
         if (total > max_bytes) {
             return err_new(ERR_LIMIT, "%s is larger than %zu bytes", path, max_bytes);
@@ -52,7 +55,8 @@ static struct err *write_all(int fd, struct view content, const char *path)
     return fsync(fd) < 0 ? err_sys(errno, "fsync %s", path) : NULL;
 }
 
-static struct err *sync_folder_of(const char *path)
+/* The folder is opened before anything changes, so that a folder that cannot be is found out then. */
+static struct err *open_folder_of(const char *path, int *ret_fd)
 {
     const char *slash = strrchr(path, '/');
     AUTO(auto_free) char *folder =
@@ -61,28 +65,30 @@ static struct err *sync_folder_of(const char *path)
     if (folder == NULL) {
         return err_nomem();
     }
-    AUTO(auto_close) int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-    if (fd < 0 || fsync(fd) < 0) {
-        return err_sys(errno, "fsync %s", folder);
-    }
-    return NULL;
+    *ret_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return *ret_fd < 0 ? err_sys(errno, "open folder %s", folder) : NULL;
 }
 
 struct err *file_replace(const char *path, struct view content, mode_t mode)
 {
     AUTO(auto_free) char *temporary = text_fmt("%s.XXXXXX", path);
+    AUTO(auto_close) int folder = -1;
 
     if (temporary == NULL) {
         return err_nomem();
+    }
+    struct err *e = open_folder_of(path, &folder);
+
+    if (e != NULL) {
+        return e;
     }
     AUTO(auto_close) int fd = mkostemp(temporary, O_CLOEXEC);
 
     if (fd < 0) {
         return err_sys(errno, "create %s", temporary);
     }
-    struct err *e = fchmod(fd, mode) < 0 ? err_sys(errno, "chmod %s", temporary)
-                                         : write_all(fd, content, temporary);
+    e = fchmod(fd, mode) < 0 ? err_sys(errno, "chmod %s", temporary)
+                             : write_all(fd, content, temporary);
 
     if (e == NULL && rename(temporary, path) < 0) {
         e = err_sys(errno, "rename %s", temporary);
@@ -91,27 +97,42 @@ struct err *file_replace(const char *path, struct view content, mode_t mode)
         unlink(temporary);
         return e;
     }
-    return sync_folder_of(path);
+    return fsync(folder) < 0 ? err_sys(errno, "fsync the folder of %s", path) : NULL;
+}
+
+static struct err *make_one(const char *path, mode_t mode)
+{
+    struct stat st;
+
+    if (mkdir(path, mode) == 0) {
+        /* the umask may have taken something from @mode */
+        return chmod(path, mode) < 0 ? err_sys(errno, "chmod %s", path) : NULL;
+    }
+    int errnum = errno;
+
+    if (stat(path, &st) == 0) {
+        return S_ISDIR(st.st_mode) ? NULL : err_sys(ENOTDIR, "%s", path);
+    }
+    return err_sys(errnum, "mkdir %s", path);
 }
 
 struct err *file_make_folder(const char *path, mode_t mode)
 {
     AUTO(auto_free) char *part = strdup(path);
+    struct err *e = NULL;
 
     if (part == NULL) {
         return err_nomem();
     }
-    for (char *p = part + 1; *p != '\0'; p++) {
+    if (*part == '\0') {
+        return err_new(ERR_INPUT, "a folder without a name");
+    }
+    for (char *p = part + 1; e == NULL && *p != '\0'; p++) {
         if (*p == '/') {
             *p = '\0';
-            if (mkdir(part, mode) < 0 && errno != EEXIST) {
-                return err_sys(errno, "mkdir %s", part);
-            }
+            e = make_one(part, mode);
             *p = '/';
         }
     }
-    if (mkdir(part, mode) < 0 && errno != EEXIST) {
-        return err_sys(errno, "mkdir %s", part);
-    }
-    return NULL;
+    return e != NULL ? e : make_one(part, mode);
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -21,11 +22,22 @@ static const char *const level_name[] = {
     [LOG_INFO] = "info",   [LOG_DEBUG] = "debug",
 };
 
+/* A child of a service inherits JOURNAL_STREAM, but its standard error may be a terminal: the
+ * variable names the device and inode that it is about. Spec: systemd.exec(5), JOURNAL_STREAM */
+static bool is_journal(const char *stream)
+{
+    unsigned long long device, inode;
+    struct stat st;
+
+    return stream != NULL && sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
+           fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+}
+
 void log_init(const char *program, enum log_level level)
 {
     log_program = program;
     log_max = level;
-    log_journal = getenv("JOURNAL_STREAM") != NULL;
+    log_journal = is_journal(getenv("JOURNAL_STREAM"));
 }
 
 bool log_level_find(const char *word, enum log_level *ret)

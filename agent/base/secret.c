@@ -52,6 +52,9 @@ enum secret_heap secret_heap_state(void)
 
 struct err *secret_new(struct view v, struct secret **ret)
 {
+    if (v.len == 0) {
+        return err_new(ERR_INPUT, "a secret is empty");
+    }
     if (v.len > SECRET_MAX_BYTES) {
         return err_new(ERR_LIMIT, "a secret is longer than %d bytes", SECRET_MAX_BYTES);
     }
@@ -61,26 +64,35 @@ struct err *secret_new(struct view v, struct secret **ret)
         return err_nomem();
     }
     s->len = v.len;
-    if (v.len > 0) {
-        memcpy(s->text, v.p, v.len);
-    }
+    memcpy(s->text, v.p, v.len);
     *ret = s;
     return NULL;
 }
 
-static struct err *check_mode(int fd, const char *path)
+/* May we take a secret from this file, and how much room does reading it need? The heap is small: a
+ * PIN must not take 16 KiB of it. One byte more than the file has shows that it grew. */
+static struct err *check_file(int fd, const char *path, size_t *ret_room)
 {
+    enum { ROOM_MIN = 1024 };
     struct stat st;
 
     if (fstat(fd, &st) < 0) {
         return err_sys(errno, "%s", path);
     }
-    if (S_ISREG(st.st_mode) && (st.st_mode & (S_IRWXO | S_IWGRP)) != 0) {
+    *ret_room = SECRET_MAX_BYTES + 1;
+    if (!S_ISREG(st.st_mode)) {
+        return NULL;
+    }
+    if ((st.st_mode & (S_IRWXO | S_IWGRP)) != 0) {
         return err_new(ERR_INPUT,
                        "%s holds a secret but its mode is %03o: others can reach it; "
                        "chmod 600 mends that",
                        path, st.st_mode & 0777);
     }
+    if (st.st_size > SECRET_MAX_BYTES) {
+        return err_new(ERR_LIMIT, "%s is longer than %d bytes", path, SECRET_MAX_BYTES);
+    }
+    *ret_room = st.st_size < ROOM_MIN ? ROOM_MIN : (size_t)st.st_size + 1;
     return NULL;
 }
 
@@ -98,36 +110,45 @@ static struct err *trim_and_copy(const char *path, char *text, size_t len, struc
     return secret_new(view_of(text, len), ret);
 }
 
+static struct err *read_secret(int fd, const char *path, char *text, size_t room,
+                               struct secret **ret)
+{
+    size_t len = 0;
+    ssize_t n = 1;
+
+    while (len < room && n != 0) {
+        n = read(fd, text + len, room - len);
+        if (n < 0 && errno != EINTR) {
+            return err_sys(errno, "read %s", path);
+        }
+        len += n > 0 ? (size_t)n : 0;
+    }
+    if (len == room) {
+        return err_new(ERR_LIMIT, "%s is longer than %zu bytes", path, room - 1);
+    }
+    return trim_and_copy(path, text, len, ret);
+}
+
 struct err *secret_from_file(const char *path, struct secret **ret)
 {
     AUTO(auto_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    size_t room = 0;
 
     if (fd < 0) {
         return err_sys(errno, "%s", path);
     }
-    struct err *e = check_mode(fd, path);
+    struct err *e = check_file(fd, path, &room);
 
     if (e != NULL) {
         return e;
     }
-    char *text = OPENSSL_secure_zalloc(SECRET_MAX_BYTES + 1);
-    size_t len = 0;
-    ssize_t n = 0;
+    char *text = OPENSSL_secure_zalloc(room);
 
     if (text == NULL) {
         return err_nomem();
     }
-    while (len <= SECRET_MAX_BYTES && (n = read(fd, text + len, SECRET_MAX_BYTES + 1 - len)) > 0) {
-        len += (size_t)n;
-    }
-    if (n < 0) {
-        e = err_sys(errno, "read %s", path);
-    } else if (len > SECRET_MAX_BYTES) {
-        e = err_new(ERR_LIMIT, "%s is longer than %d bytes", path, SECRET_MAX_BYTES);
-    } else {
-        e = trim_and_copy(path, text, len, ret);
-    }
-    OPENSSL_secure_clear_free(text, SECRET_MAX_BYTES + 1);
+    e = read_secret(fd, path, text, room, ret);
+    OPENSSL_secure_clear_free(text, room);
     return e;
 }
 

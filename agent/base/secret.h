@@ -17,13 +17,13 @@ enum secret_heap secret_heap_state(void);
 /** Bytes in the secure heap, NUL-terminated for convenience; wiped when freed. */
 struct secret;
 
-/** secret_new() - copy @v (1..SECRET_MAX_BYTES); LIMIT, NOMEM */
+/** secret_new() - copy @v (1..SECRET_MAX_BYTES); INPUT (empty), LIMIT, NOMEM */
 struct err *secret_new(struct view v, struct secret **ret) MUST_CHECK;
 /** secret_from_file() - read a file: at most SECRET_MAX_BYTES, trailing CR LF removed
  * Errors: NOT_FOUND, DENIED, INPUT (empty, NUL bytes, or readable/writable by others), LIMIT */
 struct err *secret_from_file(const char *path, struct secret **ret) MUST_CHECK;
 /** secret_from_env() - take an environment variable: it is overwritten in place and unset.
- * NOT_FOUND when absent or empty */
+ * NOT_FOUND when absent or empty, LIMIT */
 struct err *secret_from_env(const char *name, struct secret **ret) MUST_CHECK;
 struct secret *secret_copy(const struct secret *s);
 void secret_free(struct secret **s);

@@ -101,6 +101,13 @@ static bool is_base64(struct view text)
     return padding <= 2 && text.len % 4 == 0 && text.len > 0;
 }
 
+/* The bits that padding cuts off belong to nothing: with another value they would be a second
+ * spelling of the same bytes. */
+static bool is_zero(const uint8_t *p, size_t len)
+{
+    return (len < 1 || p[0] == 0) && (len < 2 || p[1] == 0);
+}
+
 struct err *text_unbase64(struct view text, struct buf *out)
 {
     if (text.len > BUF_MAX_BYTES * 2 || !is_base64(text)) {
@@ -111,10 +118,13 @@ struct err *text_unbase64(struct view text, struct buf *out)
     uint8_t *to = buf_reserve(out, text.len / 4 * 3);
 
     if (to != NULL) {
-        if (EVP_DecodeBlock(to, text.p, (int)text.len) < 0) {
+        int whole = EVP_DecodeBlock(to, text.p, (int)text.len);
+
+        out->len = before;
+        if (whole < 0 || !is_zero(to + whole - padding, padding)) {
             return err_new(ERR_INPUT, "not base64");
         }
-        out->len = before + text.len / 4 * 3 - padding;
+        out->len = before + (size_t)whole - padding;
     }
     return buf_check(out, "base64 text");
 }
@@ -164,29 +174,36 @@ const char *text_duration_of(int64_t s, char *out)
     return out;
 }
 
-/* The length of the valid UTF-8 sequence at v[i], or 0 (Spec: RFC 3629, 4). */
+/* Well-formed UTF-8 by its first byte: length, and what the second byte may be. U+0080..U+009F are
+ * control characters and left out. Spec: RFC 3629, 4 */
+static const struct {
+    uint8_t first, last, len, low, high;
+} utf8_rows[] = {
+    {0xc2, 0xc2, 2, 0xa0, 0xbf}, {0xc3, 0xdf, 2, 0x80, 0xbf}, {0xe0, 0xe0, 3, 0xa0, 0xbf},
+    {0xe1, 0xec, 3, 0x80, 0xbf}, {0xed, 0xed, 3, 0x80, 0x9f}, {0xee, 0xef, 3, 0x80, 0xbf},
+    {0xf0, 0xf0, 4, 0x90, 0xbf}, {0xf1, 0xf3, 4, 0x80, 0xbf}, {0xf4, 0xf4, 4, 0x80, 0x8f},
+};
+
+/* The length of the well-formed sequence at v[i], or 0. */
 static size_t utf8_len(struct view v, size_t i)
 {
-    uint8_t c = v.p[i];
-    size_t len = c >= 0xc2 && c < 0xe0   ? 2
-                 : c >= 0xe0 && c < 0xf0 ? 3
-                 : c >= 0xf0 && c < 0xf5 ? 4
-                                         : 0;
+    for (size_t r = 0; r < ARRAY_LEN(utf8_rows); r++) {
+        if (v.p[i] < utf8_rows[r].first || v.p[i] > utf8_rows[r].last) {
+            continue;
+        }
+        size_t len = utf8_rows[r].len;
 
-    if (len == 0 || i + len > v.len) {
-        return 0;
-    }
-    for (size_t k = 1; k < len; k++) {
-        if ((v.p[i + k] & 0xc0) != 0x80) {
+        if (i + len > v.len || v.p[i + 1] < utf8_rows[r].low || v.p[i + 1] > utf8_rows[r].high) {
             return 0;
         }
+        for (size_t k = 2; k < len; k++) {
+            if ((v.p[i + k] & 0xc0) != 0x80) {
+                return 0;
+            }
+        }
+        return len;
     }
-    uint8_t next = v.p[i + 1];
-    bool bad = (c == 0xe0 && next < 0xa0) || (c == 0xed && next > 0x9f) ||
-               (c == 0xf0 && next < 0x90) || (c == 0xf4 && next > 0x8f) ||
-               (c == 0xc2 && next < 0xa0);
-
-    return bad ? 0 : len;
+    return 0;
 }
 
 char *text_safe(struct view v)

@@ -19,7 +19,7 @@ char *text_hex(struct view v);
 struct err *text_unhex(const char *hex, struct buf *out) MUST_CHECK;
 /** text_base64() - with padding (caller owns) */
 char *text_base64(struct view v);
-/** text_unbase64() - strict: no white space, padding required; INPUT otherwise */
+/** text_unbase64() - strict: no white space, padding required, no stray bits; INPUT otherwise */
 struct err *text_unbase64(struct view text, struct buf *out) MUST_CHECK;
 
 /** text_duration() - "90", "90s", "15m", "8h", "7d" to seconds; INPUT names what is wrong */

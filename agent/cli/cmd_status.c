@@ -1,0 +1,225 @@
+/*
+ * holdfast status, renew, ssh-config: what the agent holds, and what is wrong with it.
+ */
+#include <stdio.h>
+
+#include "cli/cli.h"
+#include "cli/session.h"
+#include "cli/table.h"
+
+static const char *number(const json_t *object, const char *name, char *out, size_t size)
+{
+    snprintf(out, size, "%lld", (long long)json_integer_value(json_object_get(object, name)));
+    return out;
+}
+
+static void print_head(const json_t *root)
+{
+    const json_t *agent = json_object_get(root, "agent");
+    char up[TEXT_DURATION_BYTES];
+    char open[24];
+    char signs[24];
+
+    printf("holdfast-agent %s, pid %lld, up %s\n", json_text(root, "version"),
+           (long long)json_integer_value(json_object_get(root, "pid")),
+           text_duration_of(json_integer_value(json_object_get(root, "uptime_s")), up));
+    printf("%s: %s clients, %s signatures\n\n", json_text(agent, "socket"),
+           number(agent, "open", open, sizeof open), number(agent, "signs", signs, sizeof signs));
+}
+
+static void print_tokens(const json_t *root)
+{
+    static const char *const heads[] = {"TOKEN", "STATE", "SERIAL", "~LABEL", "MODULE", NULL};
+    struct table *t = table_new(heads);
+    size_t i;
+    const json_t *token;
+
+    json_array_foreach(json_object_get(root, "tokens"), i, token)
+    {
+        const char *cells[] = {json_text(token, "name"), json_text(token, "state"),
+                               json_text(token, "serial"), json_text(token, "label"),
+                               json_text(token, "module")};
+
+        table_row(t, cells);
+    }
+    table_print(&t, "No token is configured or present.");
+}
+
+static void add_certificate(struct table *t, const json_t *identity, const json_t *cert, bool first)
+{
+    char left[TEXT_DURATION_BYTES] = "";
+    const json_t *seconds = json_object_get(cert, "seconds_left");
+    AUTO(auto_free) char *from =
+        text_fmt("%s %s%s%s", json_text(cert, "signer"), json_text(cert, "mount"),
+                 json_text(cert, "mount")[0] != '\0' ? "/" : "", json_text(cert, "role"));
+
+    if (json_is_integer(seconds)) {
+        text_duration_of(json_integer_value(seconds), left);
+    }
+    const char *cells[] = {first ? json_text(identity, "name") : "", json_text(identity, "offer"),
+                           from, json_text(cert, "state"), left};
+
+    table_row(t, cells);
+}
+
+static void print_identities(const json_t *root)
+{
+    static const char *const heads[] = {"IDENTITY", "OFFERS", "~CERTIFICATE FROM",
+                                        "STATE",    ">LEFT",  NULL};
+    struct table *t = table_new(heads);
+    size_t i;
+    size_t k;
+    const json_t *identity;
+    const json_t *cert;
+
+    json_array_foreach(json_object_get(root, "identities"), i, identity)
+    {
+        const json_t *certs = json_object_get(identity, "certificates");
+
+        json_array_foreach(certs, k, cert)
+        {
+            add_certificate(t, identity, cert, k == 0);
+        }
+        if (json_array_size(certs) == 0) {
+            const char *cells[] = {json_text(identity, "name"), json_text(identity, "offer"), NULL,
+                                   NULL, NULL};
+
+            table_row(t, cells);
+        }
+    }
+    putchar('\n');
+    table_print(&t, "No identity is configured.");
+}
+
+static bool say(const char *what, const char *name, const json_t *error)
+{
+    const char *text = json_string_value(error);
+
+    if (text == NULL) {
+        text = json_text(error, "text");
+    }
+    if (text[0] == '\0') {
+        return false;
+    }
+    AUTO(auto_free) char *safe = text_safe(view_cstr(text));
+
+    printf("  %s %s: %s\n", what, name, safe != NULL ? safe : "out of memory");
+    return true;
+}
+
+static void print_list_errors(const json_t *root, const char *list, const char *what,
+                              const char *member)
+{
+    size_t i;
+    const json_t *object;
+
+    json_array_foreach(json_object_get(root, list), i, object)
+    {
+        const char *name = json_text(object, "name");
+
+        say(what, name[0] != '\0' ? name : json_text(object, "label"),
+            json_object_get(object, member));
+    }
+}
+
+static void print_problems(const json_t *root)
+{
+    size_t i;
+    size_t k;
+    const json_t *identity;
+    const json_t *cert;
+    const json_t *warning;
+
+    putchar('\n');
+    print_list_errors(root, "modules", "module", "error");
+    print_list_errors(root, "tokens", "token", "error");
+    print_list_errors(root, "signers", "signer", "last_error");
+    print_list_errors(root, "identities", "identity", "problem");
+    json_array_foreach(json_object_get(root, "identities"), i, identity)
+    {
+        json_array_foreach(json_object_get(identity, "certificates"), k, cert)
+        {
+            say("certificate of", json_text(identity, "name"), json_object_get(cert, "error"));
+        }
+    }
+    json_array_foreach(json_object_get(root, "warnings"), i, warning)
+    {
+        say("warning", "", warning);
+    }
+}
+
+int cmd_status(struct cli *c)
+{
+    json_t *root = NULL;
+    struct err *e = session_open(c, SESSION_RUNNING);
+
+    if (e == NULL) {
+        e = session_call(c->session, "GET", "/status", NULL, &root);
+    }
+    if (e != NULL) {
+        return cli_fail(e);
+    }
+    if (c->json) {
+        json_print(root);
+    } else {
+        print_head(root);
+        print_tokens(root);
+        print_identities(root);
+        print_problems(root);
+    }
+    json_decref(root);
+    return CLI_OK;
+}
+
+static void print_renewed(const json_t *identity)
+{
+    size_t k;
+    const json_t *cert;
+
+    json_array_foreach(json_object_get(identity, "certificates"), k, cert)
+    {
+        char left[TEXT_DURATION_BYTES];
+
+        printf("%s: certificate of %s, serial %s, valid for %s\n", json_text(identity, "name"),
+               json_text(cert, "signer"), json_text(cert, "serial"),
+               text_duration_of(json_integer_value(json_object_get(cert, "seconds_left")), left));
+    }
+}
+
+int cmd_renew(struct cli *c)
+{
+    AUTO(auto_free) char *name = session_escape(cli_argument(c, 0));
+    AUTO(auto_free) char *path = text_fmt("/identities/%s/renew", name);
+    json_t *identity = NULL;
+    struct err *e = session_open(c, SESSION_TOKENS);
+
+    if (e == NULL) {
+        e = session_call(c->session, "POST", path, NULL, &identity);
+    }
+    if (e != NULL) {
+        return cli_fail(e);
+    }
+    if (c->json) {
+        json_print(identity);
+    } else {
+        print_renewed(identity);
+    }
+    json_decref(identity);
+    return CLI_OK;
+}
+
+int cmd_ssh_config(struct cli *c)
+{
+    AUTO(session_paths_deinit) struct session_paths paths = {0};
+    struct err *e = session_paths_get(c, &paths);
+
+    if (e != NULL) {
+        return cli_fail(e);
+    }
+    printf("# Holdfast: keys on hardware tokens, certificates kept fresh. Put this into\n"
+           "# ~/.ssh/config, below a Host line of your choice.\n"
+           "Host *\n"
+           "    IdentityAgent %s\n",
+           paths.socket);
+    return CLI_OK;
+}

@@ -1,0 +1,299 @@
+/*
+ * The command line, read against the table of commands: words first, then options and arguments in
+ * any order. What is wrong is answered with the nearest right thing, and exit code 2.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+static const struct cli_option common[] = {
+    {"config", "FILE", "configuration, instead of the default one"},
+    {"control", "PATH", "control socket of the agent to talk to"},
+    {"json", NULL, "print JSON"},
+    {"help", NULL, "show this"},
+    {NULL, NULL, NULL},
+};
+
+static const struct cli_option no_options[] = {{NULL, NULL, NULL}};
+
+static const struct cli_option *options_of(const struct cli_command *c)
+{
+    return c->options != NULL ? c->options : no_options;
+}
+
+const char *cli_option(const struct cli *c, const char *name)
+{
+    const struct cli_option *options = options_of(c->command);
+
+    for (unsigned i = 0; options[i].name != NULL; i++) {
+        if (strcmp(options[i].name, name) == 0) {
+            return c->given[i];
+        }
+    }
+    return NULL;
+}
+
+const char *cli_argument(const struct cli *c, unsigned i)
+{
+    return i < c->arguments_n ? c->arguments[i] : NULL;
+}
+
+static void print_options(const struct cli_option *options)
+{
+    for (; options->name != NULL; options++) {
+        char left[64];
+
+        snprintf(left, sizeof left, "--%s%s%s", options->name, options->value != NULL ? " " : "",
+                 options->value != NULL ? options->value : "");
+        printf("  %-22s %s\n", left, options->help);
+    }
+}
+
+static void print_help(const struct cli_command *c)
+{
+    printf("usage: holdfast %s%s%s%s\n\n%s\n", c->words, c->arguments[0] != '\0' ? " " : "",
+           c->arguments, options_of(c)->name != NULL ? " [options]" : "", c->summary);
+    if (c->details != NULL) {
+        printf("\n%s\n", c->details);
+    }
+    printf("\n");
+    print_options(options_of(c));
+    print_options(common);
+}
+
+static void print_overview(FILE *out)
+{
+    fputs("Holdfast keeps SSH keys on hardware tokens and their certificates fresh.\n\n"
+          "usage: holdfast COMMAND [options]\n\n",
+          out);
+    for (const struct cli_command *c = cli_commands; c->words != NULL; c++) {
+        fprintf(out, "  %-14s %s\n", c->words, c->summary);
+    }
+    fputs("\n`holdfast COMMAND --help` says more; `man holdfast` says all.\n", out);
+}
+
+/* How many leading words of argv are this command's; 0 when they are not. */
+static int match_words(const char *words, int argc, char **argv)
+{
+    char copy[64];
+    char *rest = NULL;
+    int n = 0;
+
+    snprintf(copy, sizeof copy, "%s", words);
+    for (char *w = strtok_r(copy, " ", &rest); w != NULL; w = strtok_r(NULL, " ", &rest)) {
+        if (n >= argc || strcmp(argv[n], w) != 0) {
+            return 0;
+        }
+        n++;
+    }
+    return n;
+}
+
+/* The commands of one family, for "holdfast key". */
+static bool print_family(const char *word)
+{
+    size_t len = strlen(word);
+    bool found = false;
+
+    for (const struct cli_command *c = cli_commands; c->words != NULL; c++) {
+        if (strncmp(c->words, word, len) == 0 && c->words[len] == ' ') {
+            fprintf(stderr, "  holdfast %s %s\n", c->words, c->arguments);
+            found = true;
+        }
+    }
+    return found;
+}
+
+static unsigned distance(const char *a, const char *b)
+{
+    enum { LEN_MAX = 24 };
+    unsigned row[LEN_MAX + 1];
+    size_t m = strnlen(b, LEN_MAX);
+
+    for (unsigned k = 0; k <= m; k++) {
+        row[k] = k;
+    }
+    for (unsigned i = 1; i <= strnlen(a, LEN_MAX); i++) {
+        unsigned diagonal = row[0];
+
+        row[0] = i;
+        for (unsigned k = 1; k <= m; k++) {
+            unsigned change = diagonal + (a[i - 1] != b[k - 1]);
+
+            diagonal = row[k];
+            row[k] = row[k] + 1 < row[k - 1] + 1 ? row[k] + 1 : row[k - 1] + 1;
+            row[k] = change < row[k] ? change : row[k];
+        }
+    }
+    return row[m];
+}
+
+static void suggest(int argc, char **argv)
+{
+    const struct cli_command *best = NULL;
+    unsigned least = 4;
+    char typed[64];
+
+    snprintf(typed, sizeof typed, "%s%s%s", argv[0], argc > 1 ? " " : "", argc > 1 ? argv[1] : "");
+    for (const struct cli_command *c = cli_commands; c->words != NULL; c++) {
+        unsigned d =
+            strchr(c->words, ' ') != NULL ? distance(typed, c->words) : distance(argv[0], c->words);
+
+        if (d < least) {
+            least = d;
+            best = c;
+        }
+    }
+    if (best != NULL) {
+        fprintf(stderr, "holdfast: no command '%s'; did you mean 'holdfast %s'?\n", argv[0],
+                best->words);
+    } else {
+        fprintf(stderr, "holdfast: no command '%s'; `holdfast help` lists them\n", argv[0]);
+    }
+}
+
+static const struct cli_command *find_command(int argc, char **argv, int *ret_words)
+{
+    for (const struct cli_command *c = cli_commands; c->words != NULL; c++) {
+        int n = match_words(c->words, argc, argv);
+
+        if (n > 0) {
+            *ret_words = n;
+            return c;
+        }
+    }
+    return NULL;
+}
+
+static int find_option(const struct cli_option *options, const char *name, size_t len)
+{
+    for (int i = 0; options[i].name != NULL; i++) {
+        if (strlen(options[i].name) == len && strncmp(options[i].name, name, len) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/* Where the value of an option goes; @ret_option says whether it takes one. */
+static const char **slot_of(struct cli *c, const char *name, size_t len,
+                            const struct cli_option **ret_option)
+{
+    static const char *dummy;
+    int i = find_option(options_of(c->command), name, len);
+
+    if (i >= 0) {
+        *ret_option = &options_of(c->command)[i];
+        return &c->given[i];
+    }
+    i = find_option(common, name, len);
+    if (i < 0) {
+        return NULL;
+    }
+    *ret_option = &common[i];
+    return i == 0 ? &c->config : i == 1 ? &c->control : &dummy;
+}
+
+/* One argument that starts with "--"; returns how many argv entries it used, 0 when it is wrong. */
+static int take_option(struct cli *c, char **argv, int left)
+{
+    const char *name = argv[0] + 2;
+    size_t len = strcspn(name, "=");
+    const struct cli_option *option = NULL;
+    const char **slot = slot_of(c, name, len, &option);
+
+    if (slot == NULL) {
+        fprintf(stderr, "holdfast %s: no option --%.*s; see `holdfast %s --help`\n",
+                c->command->words, (int)len, name, c->command->words);
+        return 0;
+    }
+    if (option->value == NULL) {
+        *slot = "";
+        c->json = c->json || option == &common[2];
+        return name[len] == '=' ? 0 : 1;
+    }
+    if (name[len] == '=') {
+        *slot = name + len + 1;
+        return 1;
+    }
+    if (left < 2) {
+        fprintf(stderr, "holdfast %s: --%s needs a value: %s\n", c->command->words, option->name,
+                option->value);
+        return 0;
+    }
+    *slot = argv[1];
+    return 2;
+}
+
+static bool wants_help(int argc, char **argv)
+{
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Options and arguments after the words; arguments are moved to the front of @argv. */
+static bool take_all(struct cli *c, int argc, char **argv)
+{
+    int kept = 0;
+    bool only_arguments = false;
+
+    for (int i = 0; i < argc;) {
+        if (!only_arguments && strcmp(argv[i], "--") == 0) {
+            only_arguments = true;
+            i++;
+        } else if (!only_arguments && strncmp(argv[i], "--", 2) == 0) {
+            int used = take_option(c, argv + i, argc - i);
+
+            if (used == 0) {
+                return false;
+            }
+            i += used;
+        } else {
+            argv[kept++] = argv[i++];
+        }
+    }
+    c->arguments = argv;
+    c->arguments_n = (unsigned)kept;
+    if (c->arguments_n < c->command->min || c->arguments_n > c->command->max) {
+        fprintf(stderr, "usage: holdfast %s %s\n", c->command->words, c->command->arguments);
+        return false;
+    }
+    return true;
+}
+
+bool cli_parse(struct cli *c, int argc, char **argv, int *ret_exit)
+{
+    int words = 0;
+
+    *ret_exit = CLI_USAGE;
+    if (argc < 2 || strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 ||
+        strcmp(argv[1], "-h") == 0) {
+        print_overview(argc < 2 ? stderr : stdout);
+        *ret_exit = argc < 2 ? CLI_USAGE : CLI_OK;
+        return false;
+    }
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0) {
+        printf("holdfast %s\n", HOLDFAST_VERSION);
+        *ret_exit = CLI_OK;
+        return false;
+    }
+    c->command = find_command(argc - 1, argv + 1, &words);
+    if (c->command == NULL) {
+        if (!print_family(argv[1])) {
+            suggest(argc - 1, argv + 1);
+        }
+        return false;
+    }
+    if (wants_help(argc - 1 - words, argv + 1 + words)) {
+        print_help(c->command);
+        *ret_exit = CLI_OK;
+        return false;
+    }
+    return take_all(c, argc - 1 - words, argv + 1 + words);
+}
