@@ -277,13 +277,13 @@ class Bao:
         return self.api("GET", f"{mount}/config/ca")["data"]["public_key"].strip()
 
     def allow_sign(self, policy, *paths):
-        """A policy that may sign with these "mount/role" pairs, as in allow_sign("p", "ssh/web")."""
+        """A policy that may sign with these "mount/role" pairs: allow_sign("p", "ssh/web")."""
         rules = [f'path "{p.rsplit("/", 1)[0]}/sign/{p.rsplit("/", 1)[1]}" '
                  '{ capabilities = ["create", "update"] }\n' for p in paths]
         self.policy(policy, "".join(rules))
 
     def enable_approle(self, name="agent", policies=(), mount="approle", **options):
-        """Enable AppRole unless it is, write a role; token_ttl, secret_id_num_uses, ... as options."""
+        """Enable AppRole unless it is, write a role; options: token_ttl, secret_id_num_uses, ..."""
         if f"{mount}/" not in self.api("GET", "sys/auth")["data"]:
             self.api("POST", f"sys/auth/{mount}", {"type": "approle"})
         self.api("POST", f"auth/{mount}/role/{name}",

@@ -80,7 +80,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 class FakeVault:
     """An HTTPS server with canned answers by path: (status, headers, body), or a list of them, the
-    last of which stays. What is not listed is answered as a Vault answers a token without rights."""
+    last of which stays. What is not listed is answered as Vault answers a token without rights."""
 
     def __init__(self, ca):
         self.ca = ca
