@@ -26,12 +26,12 @@ static const char *time_text(uint64_t s, char out[WALL_TEXT_BYTES])
 /* @now plus @delta, kept within what a certificate can express. */
 static uint64_t moment(struct wall now, int64_t delta)
 {
-    int64_t sum = 0;
+    int64_t from = now.s > 0 ? now.s : 0;
 
-    if (__builtin_add_overflow(now.s, delta, &sum)) {
-        return delta > 0 ? INT64_MAX : 0;
+    if (delta > INT64_MAX - from) {
+        return INT64_MAX;
     }
-    return sum > 0 ? (uint64_t)sum : 0;
+    return from + delta > 0 ? (uint64_t)(from + delta) : 0;
 }
 
 static struct err *prove_kind(const struct ssh_cert *c, const struct ssh_cert_wanted *w)

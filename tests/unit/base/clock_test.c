@@ -1,0 +1,92 @@
+/*
+ * The two clocks: deadlines that saturate, and the seam that tests of other folders stand on.
+ */
+#include "base/support.h"
+
+static int64_t ms;
+
+static struct mono fake_mono(void)
+{
+    return (struct mono){ms};
+}
+
+static struct wall fake_wall(void)
+{
+    return (struct wall){1700000000};
+}
+
+static int real_clocks(void **state)
+{
+    (void)state;
+    clock_set_for_test(NULL, NULL);
+    return 0;
+}
+
+static void test_deadlines(void **state)
+{
+    (void)state;
+    clock_set_for_test(fake_mono, fake_wall);
+    ms = 1000;
+    struct mono t = mono_in(50);
+
+    assert_int_equal(t.ms, 1050);
+    assert_int_equal(mono_left_ms(t), 50);
+    assert_false(mono_passed(t));
+    ms = 1049;
+    assert_false(mono_passed(t));
+    ms = 1050;
+    assert_true(mono_passed(t));
+    assert_int_equal(mono_left_ms(t), 0);
+    ms = 9999;
+    assert_int_equal(mono_left_ms(t), 0);
+    assert_int_equal(wall_now().s, 1700000000);
+}
+
+static void test_never(void **state)
+{
+    (void)state;
+    clock_set_for_test(fake_mono, fake_wall);
+    ms = 1000;
+    assert_true(mono_in(INT64_MAX).ms == INT64_MAX);
+    assert_true(mono_in(INT64_MAX - 999).ms == INT64_MAX);
+    assert_true(mono_in(INT64_MAX - 1000).ms == INT64_MAX);
+    assert_true(mono_in(INT64_MAX - 1001).ms == INT64_MAX - 1);
+    assert_false(mono_passed(mono_in(INT64_MAX)));
+    assert_true(mono_passed(mono_in(-1)));
+}
+
+static void test_real_clocks(void **state)
+{
+    struct mono before = mono_now();
+
+    (void)state;
+    assert_true(before.ms > 0);
+    assert_true(mono_now().ms >= before.ms);
+    assert_true(wall_now().s > 1700000000);
+}
+
+static void test_text(void **state)
+{
+    char out[WALL_TEXT_BYTES];
+
+    (void)state;
+    assert_string_equal(wall_text((struct wall){0}, out), "1970-01-01T00:00:00Z");
+    assert_string_equal(wall_text((struct wall){1700000000}, out), "2023-11-14T22:13:20Z");
+    assert_string_equal(wall_text((struct wall){951782400}, out), "2000-02-29T00:00:00Z");
+    assert_string_equal(wall_text((struct wall){-1}, out), "1969-12-31T23:59:59Z");
+    assert_string_equal(wall_text((struct wall){INT64_MAX}, out), "?");
+    assert_string_equal(wall_text((struct wall){67767976233532799}, out),
+                        "2147483647-12-31T23:59:59Z");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(test_deadlines, real_clocks),
+        cmocka_unit_test_teardown(test_never, real_clocks),
+        cmocka_unit_test(test_real_clocks),
+        cmocka_unit_test(test_text),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
