@@ -16,8 +16,9 @@ struct token_library_info {
 
 struct err *token_module_load(const char *path, const struct profile_load *profile,
                               struct token_module **ret) MUST_CHECK;
-/** token_module_unload() - after all workers were joined: closes sessions, logs out, then libp11's
- * unload, the only C_Finalize (skipped where the profile says so) */
+/** token_module_unload() - after all workers were joined and all tokens closed (token_close() logs
+ * out and closes the sessions): libp11's unload, the only C_Finalize (skipped where the profile says
+ * so) */
 void token_module_unload(struct token_module **m);
 void token_module_info(const struct token_module *m, struct token_library_info *ret);
 
@@ -45,6 +46,8 @@ struct err *token_open(struct token_module *m, const struct token_info *info,
 void token_close(struct token **t);
 /** token_refresh() - CK_TOKEN_INFO anew (C_GetTokenInfo). GONE when removed or replaced */
 struct err *token_refresh(struct token *t, struct token_info *ret) MUST_CHECK;
+/** token_needs_login() - a login is wanted (profile, CKF_LOGIN_REQUIRED) and was not done yet, or was
+ * lost since: CKR_USER_NOT_LOGGED_IN from a later call counts */
 bool token_needs_login(const struct token *t);
 /** token_workers_max() - sessions that may sign at once: min(profile, CK_TOKEN_INFO) */
 unsigned token_workers_max(const struct token *t);
@@ -66,12 +69,12 @@ enum { TOKEN_ID_MAX_BYTES = 255, TOKEN_LABEL_MAX_BYTES = 255, TOKEN_KEYS_MAX = 1
 
 /** A key pair whose private half is on the token. */
 struct token_key {
-    uint32_t number; /* our handle for token_sign(): index in the table, valid until the next
-                          token_keys() of this token says otherwise */
+    uint32_t number; /* our handle for token_sign(). Never comes to mean another key; stays the
+                        same as long as the key does */
     char *label;     /* CKA_LABEL of the private key */
     uint8_t id[TOKEN_ID_MAX_BYTES];
     size_t id_len;
-    struct ssh_key *key;
+    struct ssh_key *key; /* never NULL */
     bool sensitive, always_sensitive, extractable, never_extractable, local, always_authenticate,
         can_sign;
     bool proven;   /* one signature by the private half was verified with the public half */
@@ -84,7 +87,7 @@ struct token_key {
  * @ret:    array, @ret_n long (caller frees with token_keys_free)
  * A key that was proven before under the same handle and value is not proven again. Only private
  * keys that can be seen are listed; before a login that may be none. Public keys without a private
- * half are left out. The public half comes from the public key object, else the certificate, else
+ * half, and private keys without any public half, are left out. The public half comes from the public key object, else the certificate, else
  * (RSA) the private key's own attributes.
  */
 struct err *token_keys(struct token *t, unsigned worker, struct token_key **ret, size_t *ret_n)
@@ -123,8 +126,9 @@ struct token_key_spec {
 struct err *token_generate(struct token *t, unsigned worker, const struct token_key_spec *spec,
                            struct token_key *ret) MUST_CHECK;
 void token_key_deinit(struct token_key *k);
-/** token_delete() - the private and public object (and certificates with @certs) of this key
- * Matches id, and the public value, so that keys that share an id are told apart */
+/** token_delete() - the private and public object of this key; certificates stay
+ * Matches id, and the public value, so that keys that share an id are told apart
+ * Errors: NOT_FOUND, DENIED (unproven, and others share its id), PIN */
 struct err *token_delete(struct token *t, unsigned worker, struct view id,
                          const struct ssh_key *key) MUST_CHECK;
 /**
