@@ -3,7 +3,8 @@
  *
  * Each argument after the helper's path configures one server, as "name=web,address=https://...";
  * then each line of standard input is a command of such pairs, and is answered by one line of JSON:
- *   sign,server=0,mount=ssh,role=web,principals=a+b,key=FILE,n=1,...   n requests at once
+ *   sign,server=0,mount=ssh,role=web,principals=a+b,key=FILE,n=1,...   n requests at once, and one
+ *                   to another server with also=1; results come in the order of the answers
  *   cancel,...      as sign, but taken back at once
  *   status
  * A token may be given as token_env=NAME, an environment variable that is emptied.
@@ -161,6 +162,12 @@ static void send_all(struct probe *p, const struct fields *f, const struct signe
     for (long i = 0; i < n && i < REQUESTS_MAX; i++) {
         handle[i] = signer->ops->sign(signer->self, request,
                                       mono_in(number(f, "deadline_ms", 20000)), on_reply, p);
+    }
+    if (find(f, "also") != NULL) {
+        signer = &p->signers[number(f, "also", 0)];
+        p->open++;
+        signer->ops->sign(signer->self, request, mono_in(number(f, "deadline_ms", 20000)), on_reply,
+                          p);
     }
     for (long i = 0; cancel && i < n && i < REQUESTS_MAX; i++) {
         signer->ops->cancel(signer->self, handle[i]);
