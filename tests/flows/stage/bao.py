@@ -9,6 +9,7 @@ installs. Only the standard library and the openssl command are needed. The serv
 port of 127.0.0.1; what it stores is gone with stop(), unless Bao(persistent=True).
 """
 
+import ctypes
 import json
 import os
 import pathlib
@@ -44,6 +45,13 @@ def write_private(path, text):
     with os.fdopen(fd, "w") as f:
         f.write(text)
     return path
+
+
+_libc = ctypes.CDLL(None)
+
+
+def _die_with_parent():
+    _libc.prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG: a test run that is killed leaves no server
 
 
 def _openssl(*args):
@@ -112,7 +120,11 @@ class Bao:
         self._tls = ssl.create_default_context(cafile=str(self.ca_path))
 
     def __enter__(self):
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):
@@ -167,7 +179,7 @@ class Bao:
         with open(self.folder / "bao.log", "ab") as log:
             self._process = subprocess.Popen(
                 [bao_program(), "server", f"-config={config}"], stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, env=env, cwd=self.folder)
+                stdout=log, stderr=log, env=env, cwd=self.folder, preexec_fn=_die_with_parent)
 
     def _wait_for_answer(self, timeout_s):
         until = time.monotonic() + timeout_s
