@@ -37,8 +37,8 @@ void lanes_deinit(struct lanes *l);
  * @number: 1..OPS_LANES_MAX
  * Errors: GONE when the lane is not open
  */
-struct err *lanes_enter(struct lanes *l, uint32_t number, unsigned *ret_session,
-                        struct lane **ret) MUST_CHECK;
+struct err *lanes_enter(struct lanes *l, uint32_t number, unsigned *ret_session, struct lane **ret)
+    MUST_CHECK;
 void lanes_leave(struct lanes *l, struct lane *lane, unsigned session);
 /** lanes_take() - have a lane, open or not, to oneself; blocks until all others left */
 struct lane *lanes_take(struct lanes *l, uint32_t number);

@@ -125,7 +125,9 @@ void ops_library_put(struct buf *b, const struct ops_library *l)
 
 struct err *ops_library_get(struct rd *r, struct ops_library *ret)
 {
-    struct ops_library l = {{{0}}};
+    struct ops_library l;
+
+    memset(&l, 0, sizeof l);
 
     text_get(r, l.info.manufacturer, sizeof l.info.manufacturer);
     text_get(r, l.info.description, sizeof l.info.description);

@@ -42,8 +42,7 @@ static uint8_t flags_of(const struct token_key *k)
     return (uint8_t)((k->sensitive ? IS_SENSITIVE : 0) |
                      (k->always_sensitive ? IS_ALWAYS_SENSITIVE : 0) |
                      (k->extractable ? IS_EXTRACTABLE : 0) |
-                     (k->never_extractable ? IS_NEVER_EXTRACTABLE : 0) |
-                     (k->local ? IS_LOCAL : 0) |
+                     (k->never_extractable ? IS_NEVER_EXTRACTABLE : 0) | (k->local ? IS_LOCAL : 0) |
                      (k->always_authenticate ? IS_ALWAYS_AUTHENTICATE : 0) |
                      (k->can_sign ? CAN_SIGN : 0) | (k->proven ? IS_PROVEN : 0));
 }

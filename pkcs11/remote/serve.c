@@ -15,6 +15,7 @@
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "ipc/ipc.h"
 #include "pkcs11/remote/lane.h"
@@ -381,10 +382,11 @@ static struct err *start(int fd, struct helper *h, bool *ret_serve)
     static_assert(sizeof((struct ops_library *)0)->sandbox >= SANDBOX_TEXT_BYTES, "sandbox text");
     AUTO(buf_deinit) struct buf in;
     AUTO(err_free) struct err *failed = NULL;
-    struct ops_library library = {{{0}}};
+    struct ops_library library;
     struct ipc_frame frame;
     enum ipc_result result;
 
+    memset(&library, 0, sizeof library);
     *ret_serve = false;
     buf_init(&in, IPC_MESSAGE_MAX_BYTES);
     struct err *e = ipc_recv(fd, &in, true, &result);
