@@ -2,13 +2,14 @@
 
 import re
 
+import picture
 from tree import TIERS, files, includes, module_of, report, sources, table, where
 
 # Headers of libraries, and the only folders that may see them.
 THIRD_PARTY = {
     r"curl/": {"vault", "cli"}, r"sqlite3\.h": {"store"}, r"libssh2": {"connect"},
     r"libp11\.h": {"pkcs11/token"}, r"event2/": {"io", "control", "daemon"},
-    r"libsmartcols": {"cli"}, r"cyaml/|yaml\.h": {"base"},
+    r"libsmartcols": {"cli"}, r"cyaml/|yaml\.h": {"base", "pkcs11/profile"},
     r"p11-kit/": {"pkcs11/module", "pkcs11/profile", "pkcs11/token", "pkcs11/remote"},
     r"seccomp|linux/landlock": {"ipc"}, r"jansson": {"vault", "control", "cli"},
 }
@@ -67,3 +68,7 @@ def test_header_guards():
         if f"#ifndef {guard}\n#define {guard}\n" not in path.read_text():
             wrong.append(f"{where(path)}: guard is not {guard}")
     report(wrong)
+
+
+def test_readme_shows_the_table():
+    assert picture.current() == picture.section(), "python3 tests/rules/picture.py --write mends it"
