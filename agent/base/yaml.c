@@ -223,7 +223,7 @@ struct err *yaml_load(const char *name, struct view text, const cyaml_schema_val
     return e;
 }
 
-void yaml_free(const cyaml_schema_value_t *schema, void *data)
+void yaml_unload(const cyaml_schema_value_t *schema, void *data)
 {
     struct complaint c = {0};
     cyaml_config_t config = config_for(&c);

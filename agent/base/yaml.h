@@ -14,13 +14,14 @@ enum { YAML_DEPTH_MAX = 16 };
  * @text:   the document; aliases are refused
  * @schema: libcyaml's description of the structure. Booleans: use YAML_BOOL, as libcyaml takes any
  *          word for true
- * @ret:    the structure, to be freed with yaml_free(); NULL for an empty document
+ * @ret:    the structure, to be freed with yaml_unload(); NULL for an empty document
  * Errors: INPUT as "NAME:LINE: what is wrong, at which key"
  */
 struct err *yaml_load(const char *name, struct view text, const cyaml_schema_value_t *schema,
                       void **ret) MUST_CHECK;
-/** yaml_free() - NULL is fine */
-void yaml_free(const cyaml_schema_value_t *schema, void *data);
+/** yaml_unload() - NULL is fine. (Not yaml_free(): libyaml calls a function of its own by that name,
+ * and the dynamic linker would give it ours.) */
+void yaml_unload(const cyaml_schema_value_t *schema, void *data);
 
 /**
  * yaml_line_of() - where a value stands, for messages about what no schema can say

@@ -118,6 +118,6 @@ void config_free(struct config **cp)
 
     if (c != NULL) {
         free(c->file);
-        yaml_free(&config_schema, c);
+        yaml_unload(&config_schema, c);
     }
 }

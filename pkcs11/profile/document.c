@@ -191,7 +191,7 @@ struct err *document_parse(const char *name, struct view text, struct document *
 
     if (e == NULL) {
         adopt(d, raw);
-        yaml_free(&schema.top, raw);
+        yaml_unload(&schema.top, raw);
         e = find_lines(text, d);
     }
     if (e == NULL) {
