@@ -251,9 +251,6 @@ bool io_helper_receive(struct io_helper *h, unsigned max)
             io_helper_end(h, e, true);
             return false;
         }
-        if (h->sent_n == 0) {
-            break; /* likely nothing more: spare the call that would say so */
-        }
     }
     return result == IPC_EOF && h->fd >= 0;
 }
