@@ -38,7 +38,7 @@ struct err *session_anchor(struct token *t, CK_SESSION_HANDLE *ret)
     if (!t->anchor_open) {
         struct err *e = open_session(t, t->single ? CKF_RW_SESSION : 0, &t->anchor);
 
-        if (err_native_code(e) == CKR_TOKEN_WRITE_PROTECTED) {
+        if (e != NULL && err_native_code(e) == CKR_TOKEN_WRITE_PROTECTED) {
             err_free(&e);
             e = open_session(t, 0, &t->anchor);
         }
