@@ -13,7 +13,9 @@ enum { GRACE_MS = 3000, IDLE_EXIT_MS = 1000 };
 
 struct connect_run {
     struct io_helper *helper;
-    uint64_t call; /* 0: none is open */
+    uint64_t call;        /* 0: none is open */
+    bool is_starting;     /* a failure is connect_start()'s to return */
+    struct err *no_start; /* that failure */
     void (*on_event)(void *arg, const struct connect_event *event);
     connect_done_fn *on_done;
     void *arg;
@@ -53,6 +55,11 @@ static void on_reply(void *arg, struct err *failed, struct rd *reply)
 {
     struct connect_run *c = arg;
     struct connect_result result = {0};
+
+    if (c->is_starting) {
+        c->no_start = failed;
+        return;
+    }
     struct err *e = failed ? failed : connect_result_get(reply, &result);
 
     c->call = 0;
@@ -73,6 +80,7 @@ void connect_free(struct connect_run **run)
         io_helper_cancel(c->helper, c->call);
     }
     io_helper_free(&c->helper);
+    err_free(&c->no_start);
     free(c);
 }
 
@@ -106,6 +114,7 @@ static struct err *call(struct connect_run *c, const struct connect_conf *conf,
     struct buf body;
     struct err *e;
 
+    c->is_starting = true;
     buf_init(&body, 0);
     connect_request_put(&body, conf, mono_left_ms(deadline));
     e = buf_check(&body, "a connection request");
@@ -120,7 +129,8 @@ static struct err *call(struct connect_run *c, const struct connect_conf *conf,
                                             });
     }
     buf_deinit(&body);
-    return e;
+    c->is_starting = false;
+    return e ? e : take(&c->no_start);
 }
 
 struct err *connect_start(struct io_loop *l, const struct connect_conf *conf, struct mono deadline,

@@ -32,16 +32,27 @@ void connect_certs_deinit(struct connect_certs *c)
     *c = (struct connect_certs){0};
 }
 
+/* Where "type base64" begins: OpenSSH 9.2 writes a certificate's line without the host's name. */
+static const char *find_cert(const char *line)
+{
+    const char *at = strstr(line, "-cert-v01@openssh.com ");
+
+    while (at && at > line && at[-1] != ' ') {
+        at--;
+    }
+    return at;
+}
+
 static struct err *read_cert_line(struct connect_certs *c, const char *line)
 {
-    const char *space = strchr(line, ' ');
+    const char *cert = find_cert(line);
     AUTO(err_free) struct err *bad = NULL;
 
     if (line[0] == '\0' || line[0] == '#') {
         return NULL;
     }
-    if (space && c->count < CONNECT_CERTS_MAX) {
-        bad = ssh_cert_from_line(space + 1, &c->list[c->count]);
+    if (cert && c->count < CONNECT_CERTS_MAX) {
+        bad = ssh_cert_from_line(cert, &c->list[c->count]);
         if (!bad) {
             c->count++;
             return NULL;
@@ -49,7 +60,7 @@ static struct err *read_cert_line(struct connect_certs *c, const char *line)
     }
     if (c->remark[0] == '\0') {
         free(c->remark);
-        c->remark = text_safe(view_of(line, strnlen(line, 256)));
+        c->remark = bad ? text_copy(err_text(bad)) : text_safe(view_of(line, strnlen(line, 256)));
     }
     return c->remark ? NULL : err_nomem();
 }

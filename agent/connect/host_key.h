@@ -12,8 +12,9 @@ struct connect_certs {
     char *remark; /* owned: what else was said, "" when nothing */
 };
 void connect_certs_deinit(struct connect_certs *c);
-/** connect_certs_read() - from ssh-keyscan's output: "name type base64" a line; lines that are no
- * certificates become the remark. More than CONNECT_CERTS_MAX are passed over */
+/** connect_certs_read() - from ssh-keyscan's output: "[name ]type base64" a line; of lines that
+ * are no certificates the first becomes the remark; what is more than CONNECT_CERTS_MAX is passed
+ * over */
 struct err *connect_certs_read(struct connect_certs *c, struct view output) MUST_CHECK;
 
 /** connect_host_key_needs_cert() - the host is known by @cert-authority only */
