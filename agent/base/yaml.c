@@ -180,7 +180,7 @@ static struct err *explain(const char *name, struct view text, struct complaint 
         if (dot != NULL) {
             *dot = '\0'; /* libcyaml names the last field it saw, not the mapping */
         }
-        return err_new(ERR_INPUT, "%s:%u: key '%s' is missing%s%s", name, c->line,
+        return err_new(ERR_INPUT, "%s:%u: key '%s' is missing%s%s", name, yaml_line_of(text, path),
                        what + strlen(missing), in, path);
     }
     return err_new(ERR_INPUT, "%s:%u: '%s': %s", name, c->line, path, what);
@@ -203,6 +203,11 @@ struct err *yaml_load(const char *name, struct view text, const cyaml_schema_val
     struct complaint c = {0};
     cyaml_config_t config = config_for(&c);
     cyaml_data_t *data = NULL;
+
+    if (text.len == 0) {
+        *ret = NULL;
+        return NULL;
+    }
     struct err *e = syntax_error(name, text);
 
     if (e != NULL) {
