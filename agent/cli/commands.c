@@ -11,7 +11,7 @@ static const struct cli_option token_option[] = {
 };
 
 static const struct cli_option generate_options[] = {
-    {"token", "TOKEN", "name, label or serial; may be left out when there is one"},
+    {"token", "TOKEN", "name, label or serial; needed where there are several"},
     {"type", "TYPE", "p256 (default), p384, p521, rsa, ed25519"},
     {"bits", "BITS", "for rsa: 2048, 3072 (default) or 4096"},
     {"label", "TEXT", "CKA_LABEL of the pair (default: holdfast)"},
@@ -32,7 +32,7 @@ static const struct cli_option delete_options[] = {
 
 static const struct cli_option unlock_options[] = {
     {"last-try", NULL, "use the PIN's last try before the token locks"},
-    {"configured", NULL, "run the configured PIN sources again instead of asking"},
+    {"configured", NULL, "run the configured PIN sources again, ask nothing"},
     {NULL, NULL, NULL},
 };
 
@@ -45,7 +45,7 @@ static const struct cli_option connect_options[] = {
 
 static const struct cli_option init_options[] = {
     {"yes", NULL, "ask nothing"},
-    {"module", "PATH", "use this PKCS#11 module instead of looking for some"},
+    {"module", "PATH", "use this PKCS#11 module, look for no other"},
     {"output", "FILE", "write there; - is standard output"},
     {"force", NULL, "replace a configuration that exists"},
     {NULL, NULL, NULL},

@@ -1,0 +1,129 @@
+/*
+ * The command line: words, options in any order, and what is said to a typing error.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "cli/cli.h"
+
+enum { ARGS_MAX = 12 };
+
+/* Parse a line of words; the exit code, or -1 to run. What is said goes to @said. */
+static int parse(const char *line, struct cli *c, char **said)
+{
+    static char copy[512];
+    char *argv[ARGS_MAX + 1] = {"holdfast"};
+    int argc = 1;
+    int status = -1;
+    char *rest = NULL;
+    size_t len = 0;
+    FILE *real = stderr;
+
+    snprintf(copy, sizeof copy, "%s", line);
+    for (char *w = strtok_r(copy, " ", &rest); w != NULL && argc < ARGS_MAX;
+         w = strtok_r(NULL, " ", &rest)) {
+        argv[argc++] = w;
+    }
+    *c = (struct cli){0};
+    stderr = open_memstream(said, &len);
+    bool run = cli_parse(c, argc, argv, &status);
+
+    fclose(stderr);
+    stderr = real;
+    return run ? -1 : status;
+}
+
+static void test_options_in_any_order(void **state)
+{
+    static const char *const lines[] = {
+        "key generate --label web --type rsa --bits 2048 --json",
+        "key generate --json --bits=2048 --type=rsa --label=web",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+        struct cli c;
+        AUTO(auto_free) char *said = NULL;
+
+        assert_int_equal(parse(lines[i], &c, &said), -1);
+        assert_string_equal(c.command->words, "key generate");
+        assert_string_equal(cli_option(&c, "label"), "web");
+        assert_string_equal(cli_option(&c, "type"), "rsa");
+        assert_string_equal(cli_option(&c, "bits"), "2048");
+        assert_null(cli_option(&c, "id"));
+        assert_true(c.json);
+    }
+}
+
+static void test_arguments_and_flags(void **state)
+{
+    struct cli c;
+    AUTO(auto_free) char *said = NULL;
+
+    (void)state;
+    assert_int_equal(parse("key delete --yes web --config /x.yaml", &c, &said), -1);
+    assert_string_equal(cli_argument(&c, 0), "web");
+    assert_null(cli_argument(&c, 1));
+    assert_string_equal(cli_option(&c, "yes"), "");
+    assert_null(cli_option(&c, "force"));
+    assert_string_equal(c.config, "/x.yaml");
+    assert_false(c.json);
+}
+
+static void test_what_is_wrong(void **state)
+{
+    static const struct {
+        const char *line, *words;
+    } wrong[] = {
+        {"stauts", "did you mean 'holdfast status'"},
+        {"key lst", "key list"},
+        {"key", "holdfast key generate"},
+        {"quux", "`holdfast help`"},
+        {"key generate --labl x", "no option --labl"},
+        {"key generate --label", "--label needs a value"},
+        {"key show", "usage: holdfast key show KEY"},
+        {"key show a b", "usage: holdfast key show KEY"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        struct cli c;
+        AUTO(auto_free) char *said = NULL;
+
+        assert_int_equal(parse(wrong[i].line, &c, &said), CLI_USAGE);
+        if (strstr(said, wrong[i].words) == NULL) {
+            fail_msg("'%s' said: %s", wrong[i].line, said);
+        }
+    }
+}
+
+static void test_table_fits_the_terminal(void **state)
+{
+    (void)state;
+    for (const struct cli_command *c = cli_commands; c->words != NULL; c++) {
+        assert_true(strlen(c->words) <= 16);
+        assert_true(strlen(c->summary) <= 60);
+        for (const struct cli_option *o = c->options; o != NULL && o->name != NULL; o++) {
+            assert_true(strlen(o->help) <= 54);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_options_in_any_order),
+        cmocka_unit_test(test_arguments_and_flags),
+        cmocka_unit_test(test_what_is_wrong),
+        cmocka_unit_test(test_table_fits_the_terminal),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
