@@ -112,7 +112,13 @@ static int deny_families(scmp_filter_ctx filter, bool allow_inet)
     int failed = 0;
 
     for (size_t i = 0; failed == 0 && i < n; i++) {
-        const struct scmp_arg_cmp is_family = SCMP_A0_32(SCMP_CMP_EQ, (unsigned)family[i]);
+        const struct scmp_arg_cmp is_family = {
+            /* the kernel looks at the low half only */
+            .arg = 0,
+            .op = SCMP_CMP_MASKED_EQ,
+            .datum_a = UINT32_MAX,
+            .datum_b = (unsigned)family[i],
+        };
 
         failed = seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
                                         &is_family);

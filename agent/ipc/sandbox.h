@@ -18,7 +18,9 @@ enum { SANDBOX_TEXT_BYTES = 128 };
  * bpf, perf_event_open, keyctl, mount, kexec, userfaultfd, io_uring, setns/unshare, and exec and
  * inet sockets unless allowed), Landlock for writes
  * @ret_text: what was reached, for status: "seccomp, landlock 4" ([SANDBOX_TEXT_BYTES])
- * A kernel or build without a part goes on without it and says so in @ret_text.
+ * A kernel or build without a part goes on without it and says so in @ret_text. Call it before
+ * threads are started. Denied calls fail with EPERM, sockets with EAFNOSUPPORT; /dev/null stays
+ * writable. Builds with AddressSanitizer keep ptrace, which its leak check needs.
  */
 struct err *sandbox_enter(const struct sandbox *s, char *ret_text) MUST_CHECK;
 

@@ -106,6 +106,7 @@ static void test_a_live_socket_is_left_alone(void **state)
     AUTO(err_free) struct err *e = io_listen_bind(path, &second);
 
     (void)state;
+    assert_true(fd >= 0);
     assert_true(err_is(e, ERR_BUSY));
     assert_int_equal(second, -1);
     AUTO(auto_close) int client = connect_to(path);
@@ -123,7 +124,7 @@ static void test_a_dead_socket_is_replaced(void **state)
     AUTO(auto_close) int fd = bind_it();
     AUTO(auto_close) int client = connect_to(path);
 
-    assert_true(client >= 0);
+    assert_true(fd >= 0 && client >= 0);
 }
 
 static void test_another_file_is_left_alone(void **state)
@@ -156,6 +157,8 @@ static void test_two_that_start_at_once(void **state)
     assert_true(err_is(e, ERR_BUSY));
     auto_close(&lock);
     AUTO(auto_close) int now = bind_it();
+
+    assert_true(now >= 0);
 }
 
 static void test_path_lengths(void **state)
@@ -321,7 +324,7 @@ static void test_successor_keeps_its_path(void **state)
     io_listen_free(&listener);
     AUTO(auto_close) int client = connect_to(path);
 
-    assert_true(client >= 0);
+    assert_true(successor >= 0 && client >= 0);
 }
 
 int main(void)

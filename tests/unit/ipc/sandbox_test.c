@@ -90,6 +90,7 @@ static void strict(void)
     NEED(execv("/bin/true", argv) < 0 && errno == EPERM);
     NEED(socket(AF_INET, SOCK_STREAM, 0) < 0 && errno == EAFNOSUPPORT);
     NEED(socket(AF_INET6, SOCK_DGRAM, 0) < 0 && errno == EAFNOSUPPORT);
+    NEED(syscall(SYS_socket, 0x100000000L + AF_INET, SOCK_STREAM, 0) < 0 && errno == EAFNOSUPPORT);
     NEED(socket(AF_UNIX, SOCK_STREAM, 0) >= 0);
     NEED(unshare(CLONE_NEWUSER) < 0 && errno == EPERM);
     NEED(syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL) < 0 && errno == EPERM);
