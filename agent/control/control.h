@@ -15,6 +15,10 @@ enum {
     CONTROL_BODY_MAX_BYTES = 1024 * 1024,
     CONTROL_HEADERS_MAX_BYTES = 16 * 1024,
     CONTROL_CONNS_MAX = 64,
+    CONTROL_WAITING_MAX = 256,   /* requests whose answer is being worked on, wanted or not */
+    CONTROL_IDLE_S = 60,         /* a connection without a request, or that takes no bytes */
+    CONTROL_HEARTBEAT_MS = 5000, /* of silence in a stream */
+    CONTROL_STREAM_MAX_BYTES = 4 * 1024 * 1024, /* that a client may leave unread */
 };
 
 struct control_counters {
@@ -36,12 +40,17 @@ struct control_deps {
     const char *connect_helper; /* path of holdfast-connect */
     void (*counters)(void *arg, struct control_counters *ret);
     void *arg;
+    int64_t wait_max_ms;  /* no request waits longer; 0: as long as its resource says */
+    int64_t heartbeat_ms; /* 0: CONTROL_HEARTBEAT_MS */
 };
 
 /** control_new() - serve @fd, as io_listen_bind() gives it (taken). A foreign uid is refused at
- * accept; every waiting request has a deadline. @path is unlinked at the end; NULL: leave it */
+ * accept; every waiting request has a deadline. @path is unlinked at the end; NULL: leave it.
+ * From now on all JSON of this process is in memory that is wiped when it is freed. */
 struct err *control_new(const struct control_deps *deps, int fd, const char *path,
                         struct control **ret) MUST_CHECK;
+/** control_free() - closes all connections at once. What was begun on behalf of a client runs to
+ * its end in the other parts; their callbacks may come after this */
 void control_free(struct control **c);
 
 #endif

@@ -1,0 +1,160 @@
+/*
+ * A connection test, or one command, on a host, told step by step while it runs. The work is done by
+ * holdfast-connect, which signs at the agent's socket like any client; here its events become lines.
+ *
+ * The run belongs to the request: when the client leaves or the time is over, stop() ends it.
+ */
+#include <stdlib.h>
+
+#include "control/resources.h"
+
+enum {
+    PORT_SSH = 22,
+    STEP_MS = 10 * 1000,
+    STEP_MIN_MS = 100,
+    STEP_MAX_MS = 60 * 1000,
+    COMMAND_MS = 600 * 1000,
+    GRACE_MS = 5 * 1000, /* connect/ notices its own deadline first, and says at which step */
+};
+
+const struct control_member control_connect_body[] = {
+    {"user", CONTROL_TEXT, true, 1, 255},
+    {"host", CONTROL_TEXT, true, 1, 255},
+    {"port", CONTROL_NUMBER, false, 1, 65535},
+    {"identity", CONTROL_TEXT, false, 1, 64},
+    {"command", CONTROL_TEXT, false, 1, 65536},
+    {"step_timeout_ms", CONTROL_NUMBER, false, STEP_MIN_MS, STEP_MAX_MS},
+    {NULL, CONTROL_TEXT, false, 0, 0},
+};
+
+struct run {
+    struct control_request *r;
+    struct connect_run *connect;
+};
+
+static void stop(void *arg)
+{
+    struct run *run = arg;
+
+    connect_free(&run->connect);
+    free(run);
+}
+
+static json_t *step_or_null(enum connect_step s)
+{
+    return s > 0 && s < CONNECT_STEPS ? json_string(connect_step_name(s)) : json_null();
+}
+
+static json_t *event_json(const struct connect_event *ev)
+{
+    json_t *v = json_pack("{s:o, s:b, s:I, s:o}", "step", step_or_null(ev->step), "ok", ev->ok,
+                          "took_ms", (json_int_t)ev->took_ms, "text",
+                          control_json_text(ev->text != NULL ? ev->text : ""));
+
+    if (!ev->ok && ev->err != NULL) {
+        v = control_json_join(v, json_pack("{s:o}", "error", control_fault(ev->err)));
+    }
+    if (ev->output.len > 0) {
+        v = control_json_join(v, json_pack("{s:o, s:b}", "output", control_json_base64(ev->output),
+                                           "stderr", ev->is_stderr));
+    }
+    return v;
+}
+
+static json_t *end_json(const struct err *e, enum connect_step failed, int exit_status)
+{
+    json_t *v = json_pack("{s:b, s:o, s:i, s:i}", "done", 1, "failed", step_or_null(failed),
+                          "exit_code", connect_step_exit(failed), "exit_status", exit_status);
+
+    return e != NULL ? control_json_join(v, json_pack("{s:o}", "error", control_fault(e))) : v;
+}
+
+static void on_event(void *arg, const struct connect_event *ev)
+{
+    struct run *run = arg;
+
+    if (!control_line(run->r, event_json(ev))) {
+        AUTO(err_free) struct err *e =
+            err_new(ERR_LIMIT, "more than %d bytes were left unread", CONTROL_STREAM_MAX_BYTES);
+
+        control_end_lines(run->r, end_json(e, ev->step, 0)); /* frees run */
+    }
+}
+
+static void on_done(void *arg, struct err *e, enum connect_step failed, int exit_status)
+{
+    struct run *run = arg;
+
+    control_end_lines(run->r, end_json(e, failed, exit_status)); /* frees run */
+    err_free(&e);
+}
+
+/* The one key or certificate that an identity stands for in this run. */
+static struct err *only_of(struct control_request *r, const char *name, struct view *ret)
+{
+    struct identity *i = identity_find(control_deps_of(r)->identities, name);
+
+    if (i == NULL) {
+        return err_new(ERR_NOT_FOUND, "no identity %s is configured", name);
+    }
+    if (identity_problem(i) != NULL) {
+        return err_add(err_copy(identity_problem(i)), "identity %s", name);
+    }
+    for (size_t k = 0; k < identity_certs(i) && identity_offer_of(i) != IDENTITY_OFFER_KEY; k++) {
+        const struct identity_cert *c = identity_cert_at(i, k);
+        const struct ssh_cert *held = identity_cert_current(c);
+
+        if (held != NULL && identity_cert_want(c)->request.kind == SSH_CERT_USER &&
+            ssh_cert_is_valid_at(held, wall_now())) {
+            *ret = ssh_cert_blob(held);
+            return NULL;
+        }
+    }
+    if (identity_offer_of(i) == IDENTITY_OFFER_CERTIFICATE || identity_public(i) == NULL) {
+        return err_new(ERR_CERT, "identity %s has no valid user certificate to offer", name);
+    }
+    *ret = ssh_key_blob(identity_public(i));
+    return NULL;
+}
+
+static struct err *start(struct control_request *r, const struct connect_conf *conf, int64_t ms)
+{
+    struct run *run = calloc(1, sizeof *run);
+
+    if (run == NULL) {
+        return err_nomem();
+    }
+    run->r = r;
+    struct err *e = control_wait(r, ms + GRACE_MS, "connect", stop, run);
+
+    if (e != NULL) {
+        free(run);
+        return e;
+    }
+    e = control_start_lines(r);
+    return e != NULL ? e
+                     : connect_start(control_deps_of(r)->loop, conf, mono_in(ms), on_event, on_done,
+                                     run, &run->connect);
+}
+
+struct err *control_connect(struct control_request *r)
+{
+    const struct control_deps *d = control_deps_of(r);
+    int64_t step_ms = control_number(r, "step_timeout_ms", STEP_MS);
+    const char *identity = control_text(r, "identity");
+    struct connect_conf conf = {
+        .helper_path = d->connect_helper,
+        .agent_socket = d->agent_socket,
+        .user = control_text(r, "user"),
+        .host = control_text(r, "host"),
+        .port = (unsigned)control_number(r, "port", PORT_SSH),
+        .command = control_text(r, "command"),
+        .step_timeout_ms = step_ms,
+    };
+    struct err *e = identity != NULL ? only_of(r, identity, &conf.only_key) : NULL;
+
+    if (e != NULL) {
+        return e;
+    }
+    return start(r, &conf, conf.command != NULL ? COMMAND_MS : step_ms * (CONNECT_STEPS - 1));
+}

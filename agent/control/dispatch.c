@@ -1,0 +1,170 @@
+/*
+ * Which handler answers which request. To add a resource: a row here, a handler in a file of its own,
+ * a path in openapi.yaml, a row in the command line, a story in tests/flows.
+ *
+ * The row says all that a request may hold; a handler sees only requests that were checked against
+ * it. Errors that no handler is needed for are made here: no such path, another method.
+ */
+#include <stdlib.h>
+
+#include "control/request_impl.h"
+#include "control/resources.h"
+
+static const struct control_route routes[] = {
+    {EVHTTP_REQ_GET, "/v1/status", control_status_get, NULL, NULL},
+    {EVHTTP_REQ_GET, "/v1/tokens", control_tokens_list, NULL, NULL},
+    {EVHTTP_REQ_GET, "/v1/tokens/{token}", control_token_get, NULL, NULL},
+    {EVHTTP_REQ_POST, "/v1/tokens/{token}/unlock", control_token_unlock, control_token_unlock_body,
+     NULL},
+    {EVHTTP_REQ_GET, "/v1/keys", control_keys_list, NULL, control_keys_list_query},
+    {EVHTTP_REQ_POST, "/v1/keys", control_key_generate, control_key_generate_body, NULL},
+    {EVHTTP_REQ_GET, "/v1/keys/{key}", control_key_get, NULL, NULL},
+    {EVHTTP_REQ_DELETE, "/v1/keys/{key}", control_key_delete, NULL, control_key_delete_query},
+    {EVHTTP_REQ_POST, "/v1/keys/{key}/prove", control_key_prove, NULL, NULL},
+    {EVHTTP_REQ_GET, "/v1/identities", control_identities_list, NULL, NULL},
+    {EVHTTP_REQ_GET, "/v1/identities/{identity}", control_identity_get, NULL, NULL},
+    {EVHTTP_REQ_POST, "/v1/identities/{identity}/renew", control_identity_renew, NULL, NULL},
+    {EVHTTP_REQ_POST, "/v1/connect", control_connect, control_connect_body, NULL},
+};
+
+static const struct {
+    enum evhttp_cmd_type method;
+    const char *name;
+} methods[] = {
+    {EVHTTP_REQ_GET, "GET"},     {EVHTTP_REQ_POST, "POST"},     {EVHTTP_REQ_PUT, "PUT"},
+    {EVHTTP_REQ_PATCH, "PATCH"}, {EVHTTP_REQ_DELETE, "DELETE"},
+};
+
+/* Compares one segment of both; steps over it. A parameter matches any segment but an empty one. */
+static bool match_segment(const char **pattern, const char **path)
+{
+    size_t want = strcspn(*pattern, "/");
+    size_t have = strcspn(*path, "/");
+    bool same = **pattern == '{' ? have > 0 : want == have && memcmp(*pattern, *path, want) == 0;
+
+    *pattern += want;
+    *path += have;
+    return same && **pattern == **path;
+}
+
+static bool match(const char *pattern, const char *path)
+{
+    while (*pattern == '/' && *path == '/') {
+        pattern++;
+        path++;
+        if (!match_segment(&pattern, &path)) {
+            return false;
+        }
+    }
+    return *pattern == '\0' && *path == '\0';
+}
+
+static struct err *add_param(struct control_request *r, const char *pattern, const char *path)
+{
+    struct control_param *p = &r->param[r->params];
+    AUTO(auto_free) char *raw = view_dup(view_of(path, strcspn(path, "/")));
+    size_t len = 0;
+
+    p->name = pattern + 1;
+    p->name_len = strcspn(pattern, "}") - 1;
+    p->value = raw != NULL ? evhttp_uridecode(raw, 0, &len) : NULL;
+    if (p->value == NULL) {
+        return err_nomem();
+    }
+    r->params++;
+    if (len == 0 || strlen(p->value) != len) {
+        return err_new(ERR_INPUT, "the path holds a NUL byte");
+    }
+    return NULL;
+}
+
+static struct err *take_params(struct control_request *r, const char *path)
+{
+    for (const char *pattern = r->route->path; *pattern != '\0';) {
+        pattern++;
+        path++;
+        struct err *e =
+            *pattern == '{' && r->params < CONTROL_PARAMS_MAX ? add_param(r, pattern, path) : NULL;
+
+        if (e != NULL) {
+            return e;
+        }
+        pattern += strcspn(pattern, "/");
+        path += strcspn(path, "/");
+    }
+    return NULL;
+}
+
+const char *control_param(const struct control_request *r, const char *name)
+{
+    for (size_t i = 0; i < r->params; i++) {
+        if (view_is(view_of(r->param[i].name, r->param[i].name_len), name)) {
+            return r->param[i].value;
+        }
+    }
+    return "";
+}
+
+static const struct control_route *find(enum evhttp_cmd_type method, const char *path)
+{
+    for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
+        if (routes[i].method == method && match(routes[i].path, path)) {
+            return &routes[i];
+        }
+    }
+    return NULL;
+}
+
+static void no_route(struct control_request *r, const char *path)
+{
+    AUTO(auto_free) char *shown = text_safe(view_cstr(path));
+    AUTO(auto_free) char *allow = NULL;
+
+    for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
+        if (find(methods[i].method, path) != NULL) {
+            AUTO(auto_free) char *before = take(&allow);
+
+            allow = text_fmt("%s%s%s", before != NULL ? before : "", before != NULL ? ", " : "",
+                             methods[i].name);
+        }
+    }
+    if (allow == NULL) {
+        control_fail(r, err_new(ERR_NOT_FOUND, "no such path: %s", shown != NULL ? shown : ""));
+        return;
+    }
+    control_header(r, "Allow", allow);
+    control_refuse(r, 405, err_new(ERR_INPUT, "%s takes %s", shown != NULL ? shown : "", allow));
+}
+
+static struct err *run(struct control_request *r, const char *path)
+{
+    struct err *e = take_params(r, path);
+
+    if (e == NULL) {
+        e = control_read_query(r);
+    }
+    if (e == NULL) {
+        e = control_read_body(r);
+    }
+    return e != NULL ? e : r->route->handle(r);
+}
+
+void control_dispatch(struct control_request *r)
+{
+    const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(r->http);
+    const char *path = uri != NULL ? evhttp_uri_get_path(uri) : NULL;
+
+    if (path == NULL) {
+        path = "";
+    }
+    r->route = find(evhttp_request_get_command(r->http), path);
+    if (r->route == NULL) {
+        no_route(r, path);
+        return;
+    }
+    struct err *e = run(r, path);
+
+    if (e != NULL) {
+        control_fail(r, e);
+    }
+}

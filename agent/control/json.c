@@ -1,0 +1,113 @@
+/*
+ * Values for answers, over jansson. Texts come from tokens and servers: a label that is not UTF-8
+ * must neither break an answer nor vanish from it.
+ *
+ * A PIN comes in as JSON, so all of jansson's memory is wiped when it is freed: its parser's
+ * buffers, its strings, and its growing tables. Each block carries its size in front for that.
+ */
+#include "control/json.h"
+
+#include <event2/buffer.h>
+#include <openssl/crypto.h>
+#include <stdalign.h>
+#include <stdlib.h>
+
+enum { SIZE_ROOM = alignof(max_align_t) > sizeof(size_t) ? alignof(max_align_t) : sizeof(size_t) };
+
+static void *wiping_malloc(size_t size)
+{
+    char *block = size <= SIZE_MAX - SIZE_ROOM ? malloc(SIZE_ROOM + size) : NULL;
+
+    if (block == NULL) {
+        return NULL;
+    }
+    memcpy(block, &size, sizeof size);
+    return block + SIZE_ROOM;
+}
+
+static void wiping_free(void *p)
+{
+    if (p != NULL) {
+        char *block = (char *)p - SIZE_ROOM;
+        size_t size;
+
+        memcpy(&size, block, sizeof size);
+        OPENSSL_cleanse(block, SIZE_ROOM + size);
+        free(block);
+    }
+}
+
+void control_json_wipe(void)
+{
+    json_set_alloc_funcs(wiping_malloc, wiping_free);
+}
+
+json_t *control_json_text(const char *s)
+{
+    if (s == NULL) {
+        return json_null();
+    }
+    json_t *v = json_string(s);
+
+    if (v == NULL) {
+        AUTO(auto_free) char *safe = text_safe(view_cstr(s));
+
+        v = safe != NULL ? json_string(safe) : NULL;
+    }
+    return v;
+}
+
+json_t *control_json_texts(char *const *list)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < text_list_len(list); i++) {
+        control_json_add(array, control_json_text(list[i]));
+    }
+    return array;
+}
+
+json_t *control_json_base64(struct view v)
+{
+    AUTO(auto_free) char *text = text_base64(v);
+
+    return text != NULL ? json_string(text) : NULL;
+}
+
+json_t *control_json_time(struct wall t)
+{
+    char text[WALL_TEXT_BYTES];
+
+    return t.s != 0 ? json_string(wall_text(t, text)) : json_null();
+}
+
+json_t *control_json_int_or_null(bool has, int64_t v)
+{
+    return has ? json_integer(v) : json_null();
+}
+
+bool control_json_add(json_t *array, json_t *v)
+{
+    return json_array_append_new(array, v) == 0;
+}
+
+json_t *control_json_join(json_t *a, json_t *b)
+{
+    if (a == NULL || b == NULL || json_object_update(a, b) < 0) {
+        json_decref(a);
+        a = NULL;
+    }
+    json_decref(b);
+    return a;
+}
+
+static int put_text(const char *text, size_t len, void *arg)
+{
+    return evbuffer_add(arg, text, len);
+}
+
+bool control_json_put(struct evbuffer *out, const json_t *v)
+{
+    return v != NULL && json_dump_callback(v, put_text, out, JSON_COMPACT) == 0 &&
+           evbuffer_add(out, "\n", 1) == 0;
+}
