@@ -120,8 +120,8 @@ struct err *ssh_evp_ec(const char *group, struct view point, EVP_PKEY **ret)
  * -x² + s = 1 + d x² s gives x² = (s - 1) / (d s + 1): there is one where (s - 1)(d s + 1) is a
  * square. The points of order 1 and 2 have s = 1, those of order 4 have s = 0, and those of order 8
  * double to y = 0, which is d s² + 2 s - 1 = 0. Under such a key one signature fits many messages.
- * All of that is: with num = s - 1 and den = d s + 1, none of s, num, s den + num is zero and
- * num den is a square.
+ * All of that is: with num = s - 1 and den = d s + 1, neither s nor s den + num is zero, and num den
+ * is a square and not zero.
  * Spec: RFC 8032, 5.1 (p, d) and 5.1.3 (decoding)
  */
 static bool is_good_y(const BIGNUM *y, BN_CTX *ctx)
@@ -138,7 +138,7 @@ static bool is_good_y(const BIGNUM *y, BN_CTX *ctx)
                 BN_mod_mul(den, d, s, p, ctx) && BN_mod_add(den, den, BN_value_one(), p, ctx) &&
                 BN_mod_mul(t, s, den, p, ctx) && BN_mod_add(t, t, num, p, ctx);
 
-    if (!done || BN_is_zero(s) || BN_is_zero(num) || BN_is_zero(t)) {
+    if (!done || BN_is_zero(s) || BN_is_zero(t)) {
         return false;
     }
     return BN_mod_mul(t, num, den, p, ctx) && BN_kronecker(t, p, ctx) == 1;

@@ -168,6 +168,7 @@ static void test_window(void **state)
     assert_true(ssh_cert_is_valid_at(always, (struct wall){0}));
     assert_true(ssh_cert_is_valid_at(always, (struct wall){INT64_MAX}));
     assert_false(ssh_cert_is_valid_at(always, (struct wall){-1}));
+    assert_false(ssh_cert_is_valid_at(always, (struct wall){INT64_MIN}));
 }
 
 static void must_not_parse(struct view blob, void *arg)
@@ -330,6 +331,16 @@ static void test_nul_bytes_are_malformed(void **state)
     assert_err(parse_odd(&(struct odd){.principals = view_of(nul_name, 7)}), ERR_PROTOCOL);
 }
 
+static void test_data_behind_an_option_is_malformed(void **state)
+{
+    static const uint8_t more[] = "\0\0\0\1a\0\0\0\6\0\0\0\1xy";
+    static const uint8_t second[] = "\0\0\0\1a\0\0\0\x0a\0\0\0\1x\0\0\0\1y";
+
+    (void)state;
+    assert_err(parse_odd(&(struct odd){.critical = view_of(more, 15)}), ERR_PROTOCOL);
+    assert_err(parse_odd(&(struct odd){.critical = view_of(second, 19)}), ERR_PROTOCOL);
+}
+
 static void test_limits(void **state)
 {
     AUTO(buf_deinit) struct buf options, principals, big;
@@ -408,6 +419,7 @@ int main(void)
         cmocka_unit_test(test_signature_under_sha1_is_refused),
         cmocka_unit_test(test_options_in_order_once_and_wrapped),
         cmocka_unit_test(test_nul_bytes_are_malformed),
+        cmocka_unit_test(test_data_behind_an_option_is_malformed),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_odd_types),
         cmocka_unit_test(test_lines_and_copies),

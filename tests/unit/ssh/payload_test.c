@@ -128,6 +128,23 @@ static void test_what_is_no_userauth(void **state)
     assert_int_equal(kind_of(&q), SSH_PAYLOAD_USERAUTH);
 }
 
+/* OpenSSH reads the user as a C string: a NUL would show it another user than us. */
+static void test_a_nul_in_the_user_is_no_userauth(void **state)
+{
+    AUTO(buf_deinit) struct buf b;
+    struct request q = plain();
+    struct ssh_payload p;
+
+    (void)state;
+    buf_init(&b, 0);
+    put_request(&b, &q);
+    uint8_t *user = memmem(b.data, b.len, "alice", 5);
+
+    user[4] = '\0';
+    ssh_payload_read(buf_view(&b), &p);
+    assert_int_equal(p.kind, SSH_PAYLOAD_UNKNOWN);
+}
+
 static void put_sshsig(struct buf *b, const char *magic, const char *space, const char *hash,
                        size_t bytes)
 {
@@ -226,6 +243,7 @@ int main(void)
         cmocka_unit_test(test_userauth),
         cmocka_unit_test(test_hostbound),
         cmocka_unit_test(test_what_is_no_userauth),
+        cmocka_unit_test(test_a_nul_in_the_user_is_no_userauth),
         cmocka_unit_test(test_sshsig),
         cmocka_unit_test(test_truncated_and_flipped),
     };

@@ -254,6 +254,42 @@ static void test_sha1_and_unknown_are_refused(void **state)
     assert_int_equal(out.len, 0);
 }
 
+/* A name that is only for certificates, around a signature that is right. */
+static void test_certificate_name_in_a_signature(void **state)
+{
+    const struct soft *s = &soft[SSH_KEY_ED25519];
+    uint8_t raw[2048];
+    size_t len = soft_sign(s, SSH_ALG_ED25519, view_cstr("data"), raw);
+    AUTO(buf_deinit) struct buf sig;
+
+    (void)state;
+    buf_init(&sig, 0);
+    buf_put_cstr(&sig, "ssh-ed25519-cert-v01@openssh.com");
+    buf_put_string(&sig, view_of(raw, len));
+    assert_err(ssh_sig_verify(s->key, buf_view(&sig), view_cstr("data"), NULL), ERR_DENIED);
+}
+
+static void test_ecdsa_numbers_that_are_too_long(void **state)
+{
+    uint8_t number[33];
+
+    (void)state;
+    memset(number, 1, sizeof number);
+    for (size_t r_len = 32; r_len <= 33; r_len++) {
+        AUTO(buf_deinit) struct buf sig;
+
+        buf_init(&sig, 0);
+        buf_put_cstr(&sig, "ecdsa-sha2-nistp256");
+        size_t begun = buf_begin_string(&sig);
+
+        buf_put_mpint(&sig, view_of(number, r_len));
+        buf_put_mpint(&sig, view_of(number, 65 - r_len));
+        buf_end_string(&sig, begun);
+        assert_err(ssh_sig_verify(soft[SSH_KEY_P256].key, buf_view(&sig), view_cstr("data"), NULL),
+                   ERR_PROTOCOL);
+    }
+}
+
 /* The armour of PROTOCOL.sshsig around a blob. */
 static void put_armour(struct buf *out, struct view blob)
 {
@@ -357,6 +393,8 @@ int main(void)
         cmocka_unit_test(test_mpints_of_an_ecdsa_signature),
         cmocka_unit_test(test_rsa_with_stripped_zeros),
         cmocka_unit_test(test_sha1_and_unknown_are_refused),
+        cmocka_unit_test(test_certificate_name_in_a_signature),
+        cmocka_unit_test(test_ecdsa_numbers_that_are_too_long),
         cmocka_unit_test(test_ssh_keygen_accepts_ours),
         cmocka_unit_test(test_we_accept_those_of_ssh_keygen),
     };
