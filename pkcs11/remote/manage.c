@@ -92,6 +92,8 @@ void remote_generate(struct remote *r, size_t token, const struct remote_key_spe
     struct err *e = s == NULL
                         ? err_new(ERR_INPUT, "this token is not configured, so it is not opened")
                         : slot_why_not(s);
+
+    buf_init(&body, 0);
     struct manage *m = e == NULL ? begin(s, arg) : NULL;
 
     if (m == NULL) {
@@ -99,7 +101,6 @@ void remote_generate(struct remote *r, size_t token, const struct remote_key_spe
         return;
     }
     m->on_key = on_done;
-    buf_init(&body, 0);
     ops_generate_put(&body, s->lane,
                      &(struct token_key_spec){spec->type, spec->bits, spec->label, spec->id});
     slot_call(s,
@@ -141,6 +142,8 @@ void remote_delete(struct remote *r, struct remote_key *k, remote_done_fn *on_do
     AUTO(buf_deinit) struct buf body;
     struct slot *s = NULL;
     struct err *e = slot_of(k, &s);
+
+    buf_init(&body, 0);
     struct manage *m = e == NULL ? begin(s, arg) : NULL;
 
     (void)r;
@@ -149,7 +152,6 @@ void remote_delete(struct remote *r, struct remote_key *k, remote_done_fn *on_do
         return;
     }
     m->on_done = on_done;
-    buf_init(&body, 0);
     ops_delete_put(&body, &(struct ops_delete){s->lane, view_of(k->k.id, k->k.id_len),
                                                ssh_key_blob(k->k.key)});
     slot_call(s, &(struct slot_request){OPS_DELETE, &body, LIST_MS, on_deleted, m}, NULL);
@@ -177,6 +179,8 @@ void remote_try_export(struct remote *r, struct remote_key *k, remote_text_fn *o
     AUTO(buf_deinit) struct buf body;
     struct slot *s = NULL;
     struct err *e = slot_of(k, &s);
+
+    buf_init(&body, 0);
     struct manage *m = e == NULL ? begin(s, arg) : NULL;
 
     (void)r;
@@ -185,7 +189,6 @@ void remote_try_export(struct remote *r, struct remote_key *k, remote_text_fn *o
         return;
     }
     m->on_text = on_done;
-    buf_init(&body, 0);
     ops_export_put(&body, &(struct ops_export){s->lane, k->name});
     slot_call(s, &(struct slot_request){OPS_EXPORT, &body, LIST_MS, on_tried, m}, NULL);
 }

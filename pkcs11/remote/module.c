@@ -73,7 +73,9 @@ static void find_slot(struct module *m, struct slot *s)
             return;
         }
     }
-    slot_set_absent(s);
+    if (s->phase != SLOT_FAILED) {
+        slot_set_absent(s);
+    }
 }
 
 /* The new list takes the place of the old one; open slots find themselves in it, or are gone. */
@@ -104,8 +106,7 @@ static struct err *take_list(struct module *m, struct rd *reply)
     for (size_t i = 0; i < m->r->slots_n; i++) {
         struct slot *s = &m->r->slots[i];
 
-        if (s->module == m && s->phase != SLOT_ABSENT && s->phase != SLOT_DOWN &&
-            s->phase != SLOT_FAILED) {
+        if (s->module == m && s->phase != SLOT_ABSENT && s->phase != SLOT_DOWN) {
             find_slot(m, s);
         }
     }

@@ -18,10 +18,10 @@ char *refusal_path(const struct slot *s, const char *kind)
 {
     AUTO(buf_deinit) struct buf maker;
 
+    buf_init(&maker, 0);
     if (s->r->state_dir == NULL) {
         return NULL;
     }
-    buf_init(&maker, 0);
     buf_put_cstr(&maker, s->info.manufacturer);
     buf_put_cstr(&maker, s->info.model);
     struct ops_name digest = ops_name_of(view_cstr(s->info.serial), buf_view(&maker));
@@ -69,10 +69,10 @@ static void store(struct slot *s)
     AUTO(buf_deinit) struct buf text;
     AUTO(err_free) struct err *e = NULL;
 
+    buf_init(&text, REFUSAL_MAX_BYTES);
     if (path == NULL) {
         return;
     }
-    buf_init(&text, REFUSAL_MAX_BYTES);
     for (size_t i = 0; s->refused.lines != NULL && s->refused.lines[i] != NULL; i++) {
         buf_put(&text, s->refused.lines[i], strlen(s->refused.lines[i]));
         buf_put(&text, "\n", 1);

@@ -262,6 +262,7 @@ void slot_open(struct slot *s, struct module *m, const struct token_info *info)
     AUTO(buf_deinit) struct buf body;
     bool is_new = s->phase == SLOT_ABSENT || !text_eq(s->info.serial, info->serial);
 
+    buf_init(&body, 0);
     if (is_new) {
         key_drop_all(s);
     }
@@ -278,7 +279,6 @@ void slot_open(struct slot *s, struct module *m, const struct token_info *info)
         return;
     }
     s->phase = SLOT_OPENING;
-    buf_init(&body, 0);
     ops_open_put(&body, &(struct ops_open){s->lane, s->info, s->profile});
     slot_call(s, &(struct slot_request){OPS_OPEN, &body, LIST_MS, on_opened, s}, &s->call);
     remote_poke(s->r);
