@@ -5,7 +5,7 @@
  *
  * Layout, in SSH wire encoding: string magic, string body, string SHA-256 of the body. The body is
  * string key URI, string public key blob, uint32 n, then for each certificate: string what was
- * wanted, string pinned CA blob, uint64 received, string certificate blob (both blobs may be empty).
+ * wanted, string pinned CA blob, uint64 received, string certificate blob (both may be empty).
  * What does not read to its last byte is set aside as NAME.damaged and told of, once.
  */
 #include <errno.h>

@@ -65,8 +65,8 @@ void identity_conf_deinit(struct identity *i);
 int64_t identity_cert_until(const struct ssh_cert *c);
 /** identity_cert_is_live() - it has not expired; one whose window opens soon is live */
 bool identity_cert_is_live(const struct ssh_cert *c, struct wall now);
-/** identity_cert_restore() - prove a certificate out of the cache and make it current; a @cert that
- * is kept is taken and leaves NULL. False when it does not hold (shown as the error, unless it
+/** identity_cert_restore() - prove a certificate out of the cache and make it current; a @cert
+ * that is kept is taken and leaves NULL. False when it does not hold (shown as the error, unless it
  * just expired) */
 bool identity_cert_restore(struct identity_cert *c, struct ssh_cert **cert, struct wall received);
 /** identity_cert_lose() - the key is another one now: drop every certificate of the old one */
@@ -88,7 +88,7 @@ struct identity_writer;
 struct err *identity_writer_new(size_t n, struct identity_writer **ret) MUST_CHECK;
 /** identity_writer_free() - writes what is left, then joins the thread */
 void identity_writer_free(struct identity_writer **w);
-/** identity_writer_put() - write @content (moved) to @path; a waiting one of this slot is dropped */
+/** identity_writer_put() - write @content (moved) to @path; one that waits in this slot is dropped */
 void identity_writer_put(struct identity_writer *w, size_t slot, const char *path,
                          struct buf *content);
 /** identity_writer_result() - true once after each write of the slot; @ret_e is its error (owned by

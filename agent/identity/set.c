@@ -1,7 +1,7 @@
 /*
- * The set of all identities: binds each configured URI to the key that a token has under it, watches
- * the clock for certificates that expire, and tells the rest of the agent, once per round, that
- * something changed.
+ * The set of all identities: binds each configured URI to the key that a token has under it,
+ * watches the clock for certificates that expire, and tells the rest of the agent, once per round,
+ * that something changed.
  *
  * A key that is away keeps its identity listed, with the last public half that was seen; a key that
  * is another one than before loses its certificates at once. Nothing here waits for a token.

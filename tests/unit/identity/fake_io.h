@@ -2,9 +2,9 @@
 #define FAKE_IO_H
 
 /*
- * Timers and both clocks as a test wants them: time passes only in fake_pass(), and every timer that
- * falls due on the way fires at its own moment. Defined under the names of io/loop.h, so that the
- * code under test links to this instead of libevent.
+ * Timers and both clocks as a test wants them: time passes only in fake_pass(), and every timer
+ * that falls due on the way fires at its own moment. Defined under the names of io/loop.h, so that
+ * the code under test links to this instead of libevent.
  */
 #include <setjmp.h>
 #include <stdarg.h>

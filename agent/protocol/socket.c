@@ -1,0 +1,154 @@
+/*
+ * The agent's socket and its connections: what one client is to the agent, from accept to close.
+ * The limits are here: size of a frame, unanswered requests, answers that the client does not read.
+ * A client that goes away takes its waiting signatures with it.
+ */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "protocol/priv.h"
+
+static void conn_deinit(struct protocol_conn *c)
+{
+    struct protocol_socket *s = c->socket;
+
+    protocol_cancel_all(c);
+    LIST_REMOVE(c, next);
+    for (size_t i = 0; i < c->bindings_n; i++) {
+        free(c->bindings[i].host_key);
+        free(c->bindings[i].session_id);
+    }
+    free(c->bindings);
+    s->stats.open--;
+    io_listen_done(s->listen);
+}
+
+void protocol_drop(struct protocol_conn **cp)
+{
+    struct protocol_conn *c = take(cp);
+
+    if (c != NULL) {
+        conn_deinit(c);
+        io_conn_free(&c->io);
+        free(c);
+    }
+}
+
+static void on_frame(void *arg, struct view frame)
+{
+    protocol_dispatch(arg, frame);
+}
+
+static void on_close(void *arg, const struct err *why)
+{
+    struct protocol_conn *c = arg;
+
+    if (why != NULL) {
+        protocol_log(c, why, "connection closed");
+    }
+    conn_deinit(c);
+    free(c);
+}
+
+static struct err *conn_open(struct protocol_socket *s, int fd, struct protocol_conn *c)
+{
+    static const struct io_conn_ops ops = {.on_frame = on_frame, .on_close = on_close};
+    const struct io_conn_limits limits = {
+        .frame_max_bytes = PROTOCOL_FRAME_MAX_BYTES,
+        .out_max_bytes = PROTOCOL_OUT_MAX_BYTES,
+        .frames_per_round = PROTOCOL_FRAMES_PER_ROUND,
+        .pending_max = PROTOCOL_PENDING_MAX,
+    };
+
+    return io_conn_new(s->loop, fd, &limits, &ops, c, &c->io);
+}
+
+static void on_accept(void *arg, int fd, const struct peer *peer)
+{
+    struct protocol_socket *s = arg;
+    struct protocol_conn *c = calloc(1, sizeof *c);
+
+    if (c == NULL) {
+        close(fd);
+        io_listen_done(s->listen);
+        return;
+    }
+    c->socket = s;
+    c->peer = *peer;
+    TAILQ_INIT(&c->answers);
+    LIST_INSERT_HEAD(&s->conns, c, next);
+    s->stats.open++;
+    s->stats.connections++;
+    AUTO(err_free) struct err *e = conn_open(s, fd, c);
+
+    if (e != NULL) {
+        log_err(LOG_ERROR, e, "%s: a new connection", s->path);
+        conn_deinit(c);
+        free(c);
+    }
+}
+
+struct policy_request protocol_request(const struct protocol_conn *c,
+                                       const struct ssh_payload *payload)
+{
+    return (struct policy_request){
+        .peer = c->peer,
+        .bindings = c->bindings,
+        .bindings_n = c->bindings_n,
+        .bind_failed = c->bind_failed,
+        .socket = c->socket->path,
+        .payload = payload,
+        .deadline = mono_in(PROTOCOL_SIGN_DEADLINE_MS),
+    };
+}
+
+struct err *protocol_listen(struct io_loop *l, int fd, const char *path,
+                            struct identity_set *identities, struct remote *remote,
+                            struct protocol_socket **ret)
+{
+    struct protocol_socket *s = calloc(1, sizeof *s);
+    char *shown = text_copy(path != NULL ? path : "agent socket");
+
+    if (s == NULL || shown == NULL) {
+        free(s);
+        free(shown);
+        close(fd);
+        return err_nomem();
+    }
+    *s = (struct protocol_socket){
+        .loop = l, .path = shown, .identities = identities, .remote = remote};
+    LIST_INIT(&s->conns);
+    buf_init(&s->reply, PROTOCOL_FRAME_MAX_BYTES);
+    buf_init(&s->list, PROTOCOL_FRAME_MAX_BYTES);
+    struct err *e = io_listen_new(l, fd, path, PROTOCOL_CONNS_MAX, on_accept, s, &s->listen);
+
+    if (e != NULL) {
+        protocol_free(&s);
+        return e;
+    }
+    *ret = s;
+    return NULL;
+}
+
+void protocol_free(struct protocol_socket **sp)
+{
+    struct protocol_socket *s = take(sp);
+    struct protocol_conn *c;
+
+    if (s == NULL) {
+        return;
+    }
+    while ((c = LIST_FIRST(&s->conns)) != NULL) {
+        protocol_drop(&c);
+    }
+    io_listen_free(&s->listen);
+    buf_deinit(&s->reply);
+    buf_deinit(&s->list);
+    free(s->path);
+    free(s);
+}
+
+void protocol_stats(const struct protocol_socket *s, struct protocol_stats *ret)
+{
+    *ret = s->stats;
+}
