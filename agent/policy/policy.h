@@ -31,6 +31,9 @@ enum policy_verdict { POLICY_ALLOW, POLICY_DENY };
 /** policy_list() - may this offer be shown */
 enum policy_verdict policy_list(const struct policy_request *r,
                                 const struct identity_offer_line *offer);
+/** policy_list_varies() - false while policy_list() gives this asker the same as everybody: then an
+ * answer that was made once may be kept for all */
+bool policy_list_varies(const struct policy_request *r);
 /** policy_sign() - may this be signed. @ret_why gets a static text on POLICY_DENY
  * Rules of today: a userauth request must name the blob that signs it (or its plain key), and be
  * bound to the last binding's session when there is one; SSHSIG is allowed; other payloads are

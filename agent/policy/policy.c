@@ -1,0 +1,90 @@
+/*
+ * Who may list and sign what. Pure: it sees the whole request and says yes or no, it never looks
+ * anything up. Today's rules are the same for everybody; what they protect against is a client that
+ * has something signed which is not what it claims to be: a login in the name of another key, a
+ * login on another connection than the one it proved, or bytes that could mean anything.
+ */
+#include "policy/policy.h"
+
+bool policy_list_varies(const struct policy_request *r)
+{
+    (void)r;
+    return false;
+}
+
+enum policy_verdict policy_list(const struct policy_request *r,
+                                const struct identity_offer_line *offer)
+{
+    (void)r;
+    (void)offer;
+    return POLICY_ALLOW;
+}
+
+/* A client that was given a certificate in a file signs with the plain key while its request names
+ * the certificate (OpenSSH: CertificateFile). It is the same key, so it is the same right. */
+static bool is_certificate_of(struct view blob, const struct ssh_key *key)
+{
+    AUTO(ssh_cert_free) struct ssh_cert *cert = NULL;
+
+    if (!ssh_cert_is_blob(blob)) {
+        return false;
+    }
+    AUTO(err_free) struct err *e = ssh_cert_from_blob(blob, &cert);
+
+    return e == NULL && ssh_key_eq(ssh_cert_key(cert), key);
+}
+
+static bool names_signing_key(const struct ssh_payload *p, const struct identity_use *use)
+{
+    const struct ssh_key *key = identity_public(use->identity);
+
+    return view_eq(p->key_blob, ssh_key_blob(key)) ||
+           (use->cert != NULL && view_eq(p->key_blob, ssh_cert_blob(use->cert))) ||
+           is_certificate_of(p->key_blob, key);
+}
+
+/* Spec: OpenSSH PROTOCOL.agent, 1: a login belongs to the session that was bound last, and one
+ * that names its host key (publickey-hostbound-v00@openssh.com) to that host. */
+static const char *check_binding(const struct policy_request *r)
+{
+    if (r->bindings_n == 0) {
+        return NULL;
+    }
+    const struct policy_binding *last = &r->bindings[r->bindings_n - 1];
+    const struct ssh_payload *p = r->payload;
+
+    if (!view_eq(p->session_id, view_of(last->session_id, last->session_id_len))) {
+        return "the login is for another session than the one bound to this connection";
+    }
+    if (p->host_key.len > 0 && !view_eq(p->host_key, view_of(last->host_key, last->host_key_len))) {
+        return "the login names another host key than the one bound to this connection";
+    }
+    return NULL;
+}
+
+static const char *why_not(const struct policy_request *r, const struct identity_use *use)
+{
+    switch (r->payload->kind) {
+    case SSH_PAYLOAD_USERAUTH:
+        return names_signing_key(r->payload, use)
+                   ? check_binding(r)
+                   : "the login names another key than the one that is to sign";
+    case SSH_PAYLOAD_SSHSIG:
+        return NULL;
+    case SSH_PAYLOAD_UNKNOWN:
+        break;
+    }
+    return "the data is neither a login nor an SSHSIG";
+}
+
+enum policy_verdict policy_sign(const struct policy_request *r, const struct identity_use *use,
+                                const char **ret_why)
+{
+    const char *why = why_not(r, use);
+
+    if (why == NULL) {
+        return POLICY_ALLOW;
+    }
+    *ret_why = why;
+    return POLICY_DENY;
+}
