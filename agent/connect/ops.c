@@ -188,6 +188,9 @@ struct err *connect_event_get(struct rd *r, struct connect_event *ret, char **re
     struct connect_event event = {0};
     struct err *e = get_step(r, &event.step);
 
+    if (!e && event.step == 0) {
+        e = err_new(ERR_PROTOCOL, "a connection event without a step");
+    }
     if (e) {
         return e;
     }
