@@ -13,7 +13,7 @@ struct signer_request {
     char *const *principals;                  /* NULL-terminated, at least one */
     int64_t ttl_s;                            /* 0: the role's default */
     const char *key_id;                       /* NULL: the signer's own */
-    const struct ssh_cert_option *critical;   /* ends with a NULL name; NULL: none asked for */
+    const struct ssh_cert_option *critical;   /* ends with a NULL name; NULL: the role's own */
     const struct ssh_cert_option *extensions; /* NULL: the role's defaults */
 };
 

@@ -57,7 +57,8 @@ struct ssh_cert_wanted {
     enum ssh_cert_kind kind;
     char *const *principals;                  /* exactly these, in any order; at least one */
     const struct ssh_key *ca;                 /* NULL: any CA */
-    const struct ssh_cert_option *critical;   /* allowed at most these (name and value) */
+    const struct ssh_cert_option *critical;   /* exactly these, name and value; NULL: the role's
+                                                 own were asked for */
     const struct ssh_cert_option *extensions; /* allowed at most these names; NULL: any, as the
                                                  role's defaults were asked for */
     int64_t max_future_s;                     /* how far valid_after may lie ahead of @now */

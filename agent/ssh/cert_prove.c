@@ -158,20 +158,39 @@ static struct err *not_asked_for(const char *what, const char *name,
                    names != NULL ? names : "?");
 }
 
-static struct err *prove_options(const struct ssh_cert *c, const struct ssh_cert_wanted *w)
+/* A role may bind a certificate with options of its own (@wanted NULL), but where options were asked
+ * for, one that is missing would allow more than was asked for. */
+static struct err *prove_critical(const struct ssh_cert *c, const struct ssh_cert_option *wanted)
 {
     const struct ssh_cert_option *o;
 
-    for (o = c->fields.critical; o != NULL && o->name != NULL; o++) {
-        const struct ssh_cert_option *wanted = find(w->critical, o->name);
+    for (o = c->fields.critical; wanted != NULL && o != NULL && o->name != NULL; o++) {
+        const struct ssh_cert_option *same = find(wanted, o->name);
 
-        if (wanted == NULL) {
-            return not_asked_for("critical option", o->name, w->critical);
+        if (same == NULL) {
+            return not_asked_for("critical option", o->name, wanted);
         }
-        if (strcmp(wanted->value != NULL ? wanted->value : "", o->value) != 0) {
+        if (strcmp(same->value != NULL ? same->value : "", o->value) != 0) {
             return err_new(ERR_CERT, "its critical option %s is '%s', '%s' was asked for", o->name,
-                           o->value, wanted->value != NULL ? wanted->value : "");
+                           o->value, same->value != NULL ? same->value : "");
         }
+    }
+    for (o = wanted; o != NULL && o->name != NULL; o++) {
+        if (c->fields.critical == NULL || find(c->fields.critical, o->name) == NULL) {
+            return err_new(ERR_CERT, "its critical option %s is missing, '%s' was asked for",
+                           o->name, o->value != NULL ? o->value : "");
+        }
+    }
+    return NULL;
+}
+
+static struct err *prove_options(const struct ssh_cert *c, const struct ssh_cert_wanted *w)
+{
+    const struct ssh_cert_option *o;
+    struct err *e = prove_critical(c, w->critical);
+
+    if (e != NULL) {
+        return e;
     }
     for (o = c->fields.extensions; w->extensions != NULL && o != NULL && o->name != NULL; o++) {
         if (find(w->extensions, o->name) == NULL) {

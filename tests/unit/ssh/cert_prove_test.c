@@ -251,12 +251,14 @@ static void test_critical_options(void **state)
     assert_ok(prove(&f, &w));
     w.critical = forced + 1;
     assert_refused(&f, &w, "critical option 'force-command'", "'verify-required'");
-    w.critical = NULL;
-    assert_refused(&f, &w, "critical option 'force-command'", "asked for were ''");
     w.critical = nothing;
-    assert_refused(&f, &w, "critical option 'force-command'");
+    assert_refused(&f, &w, "critical option 'force-command'", "asked for were ''");
+    w.critical = NULL;
+    assert_ok(prove(&f, &w));
     f.critical = NULL;
     assert_ok(prove(&f, &w));
+    w.critical = forced;
+    assert_refused(&f, &w, "force-command is missing", "'/bin/ls' was asked for");
 }
 
 static void test_extensions(void **state)
