@@ -54,6 +54,7 @@ struct err *buf_check(const struct buf *b, const char *what) MUST_CHECK;
 /** buf_view() - all bytes, valid until the next write */
 struct view buf_view(const struct buf *b);
 
+/** buf_put() and the rest: append; numbers are big endian (Spec: RFC 4251, 5) */
 void buf_put(struct buf *b, const void *p, size_t len);
 void buf_put_u8(struct buf *b, uint8_t v);
 void buf_put_bool(struct buf *b, bool v);
@@ -82,6 +83,7 @@ struct rd {
     bool failed;
 };
 
+/** rd_of() - a reader over borrowed bytes; rd_u8() and the rest: take the next value, big endian */
 struct rd rd_of(struct view v);
 uint8_t rd_u8(struct rd *r);
 /** rd_bool() - any non-zero byte is true (Spec: RFC 4251, 5) */

@@ -95,6 +95,7 @@ struct err *err_copy(const struct err *e) MUST_CHECK;
 /** err_free() - accepts NULL; leaves NULL */
 void err_free(struct err **e);
 
+/** err_code(), err_is(), ...: what an error says; @e is not NULL unless said */
 enum err_code err_code(const struct err *e);
 /** err_is() - true when @e is not NULL and has this code */
 bool err_is(const struct err *e, enum err_code code);

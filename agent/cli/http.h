@@ -10,6 +10,7 @@ enum { HTTP_ANSWER_MAX_BYTES = 64 * 1024 * 1024, HTTP_TIMEOUT_S = 120 };
 /** A connection to the control socket, kept for several requests. */
 struct http;
 
+/** http_new() - nothing is connected before the first call; NOMEM */
 struct err *http_new(const char *socket_path, struct http **ret) MUST_CHECK;
 void http_free(struct http **h);
 /** http_call() - see session_call(); @on_line NULL: the whole answer as one JSON value in @ret */

@@ -50,6 +50,7 @@ void identity_set_free(struct identity_set **s);
 /** identity_set_refresh() - to be called from remote's on_change: keys came or went */
 void identity_set_refresh(struct identity_set *s);
 
+/** identity_count(), identity_at() - in the order of the configuration; borrowed */
 size_t identity_count(const struct identity_set *s);
 struct identity *identity_at(const struct identity_set *s, size_t i);
 /** identity_find() - by name; NULL when absent */
@@ -78,6 +79,7 @@ struct identity_offer_line {
 const struct identity_offer_line *identity_offers(const struct identity_set *s, size_t *ret_n,
                                                   uint64_t *ret_generation);
 
+/** identity_name() and the rest: as configured; borrowed */
 const char *identity_name(const struct identity *i);
 enum identity_offer identity_offer_of(const struct identity *i);
 const char *identity_key_uri(const struct identity *i);
@@ -102,6 +104,8 @@ enum identity_cert_state {
 };
 const char *identity_cert_state_name(enum identity_cert_state s);
 
+/** identity_certs(), identity_cert_at(): its certificate slots, one a configured certificate; what
+ * follows reads one. Borrowed */
 size_t identity_certs(const struct identity *i);
 struct identity_cert *identity_cert_at(const struct identity *i, size_t k);
 struct identity *identity_cert_owner(const struct identity_cert *c);

@@ -55,6 +55,7 @@ struct io_call {
     void *arg;
 };
 
+/** io_helper_new() - nothing is started before the first call; @conf is copied. NOMEM */
 struct err *io_helper_new(struct io_loop *l, const struct io_helper_conf *conf,
                           struct io_helper **ret) MUST_CHECK;
 /** io_helper_free() - closes the socket, waits (blocking) up to 2 s for the exit, then kills;

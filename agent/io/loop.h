@@ -7,6 +7,7 @@
 struct io_loop;
 struct event_base;
 
+/** io_loop_new() - also ignores SIGPIPE and resets SIGCHLD; NOMEM, or what libevent says */
 struct err *io_loop_new(struct io_loop **ret) MUST_CHECK;
 void io_loop_free(struct io_loop **l);
 /** io_loop_run() - until io_loop_stop() */

@@ -36,6 +36,7 @@ struct err *ssh_cert_from_line(const char *line, struct ssh_cert **ret) MUST_CHE
 struct ssh_cert *ssh_cert_copy(const struct ssh_cert *c);
 void ssh_cert_free(struct ssh_cert **c);
 
+/** ssh_cert_fields() - borrowed from the certificate */
 const struct ssh_cert_fields *ssh_cert_fields(const struct ssh_cert *c);
 /** ssh_cert_key() - the certified key; ssh_cert_ca() - the signing key; borrowed */
 const struct ssh_key *ssh_cert_key(const struct ssh_cert *c);

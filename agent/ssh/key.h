@@ -39,6 +39,7 @@ struct err *ssh_key_from_point(enum ssh_key_type type, struct view point, struct
 struct ssh_key *ssh_key_copy(const struct ssh_key *k);
 void ssh_key_free(struct ssh_key **k);
 
+/** ssh_key_type(), ssh_key_bits() - bits of the modulus, or of the field */
 enum ssh_key_type ssh_key_type(const struct ssh_key *k);
 unsigned ssh_key_bits(const struct ssh_key *k);
 /** ssh_key_blob() - borrowed from the key */

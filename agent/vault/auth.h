@@ -31,6 +31,7 @@ extern const struct vault_auth_method vault_auth_approle;
 /** One server's login, shared by all workers. */
 struct vault_auth;
 
+/** vault_auth_new() - the login state of one server; nothing is asked yet. NOMEM */
 struct err *vault_auth_new(enum vault_login login, struct vault_auth **ret) MUST_CHECK;
 void vault_auth_free(struct vault_auth **a);
 

@@ -10,7 +10,7 @@ def prototypes(text):
     lines = text.splitlines()
     for i, line in enumerate(lines):
         match = re.match(r"(?!static|typedef|extern|#|\s|\*|/|\}|struct \w+ \{)[\w\s*]*?\b(\w+)\(", line)
-        if match and match.group(1) not in ("__attribute__", "AUTO"):
+        if match and match.group(1) not in ("__attribute__", "AUTO", "TAILQ_HEAD", "LIST_HEAD"):
             yield i + 1, match.group(1), lines[:i]
 
 
