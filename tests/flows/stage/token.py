@@ -8,6 +8,7 @@ SoftHSM 2.6 rewrites its files at every login, so no two tests share one (see th
 measured facts).
 """
 
+import copy
 import os
 import pathlib
 import shutil
@@ -30,16 +31,26 @@ def softhsm_module():
 
 class SoftToken:
     def __init__(self, folder, label="demo", pin=PIN):
-        self.folder = pathlib.Path(folder)
         self.label, self.pin = label, pin
         self.module = softhsm_module()
+        self._settle(folder)
+        self.init(label)
+
+    def _settle(self, folder):
+        self.folder = pathlib.Path(folder)
         self.store = self.folder / "tokens"
         self.store.mkdir(parents=True, exist_ok=True)
         self.conf = self.folder / "softhsm2.conf"
         self.conf.write_text(f"directories.tokendir = {self.store}\nobjectstore.backend = file\n"
                              "log.level = ERROR\nslots.removable = false\n")
-        self.pin_file = write_private(self.folder / f"{label}.pin", pin + "\n")
-        self.init(label)
+        self.pin_file = write_private(self.folder / f"{self.label}.pin", self.pin + "\n")
+
+    def copy(self, folder):
+        """The same token with the same keys for another process, in a folder of its own."""
+        twin = copy.copy(self)
+        twin._settle(folder)
+        shutil.copytree(self.store, twin.store, dirs_exist_ok=True)
+        return twin
 
     def init(self, label):
         """One more token in the same store."""
