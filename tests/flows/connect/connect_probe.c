@@ -47,8 +47,9 @@ static void on_event(void *arg, const struct connect_event *event)
                     event->ok, "ms", (json_int_t)event->took_ms, "text", event->text, "error",
                     err_text(event->err), "output", output, "stderr", event->is_stderr));
     if (text_eq(p->free_after, connect_step_name(event->step))) {
+        struct mono before = mono_now();
         connect_free(&p->run);
-        print(json_pack("{sb}", "freed", 1));
+        print(json_pack("{sb sI}", "freed", 1, "ms", (json_int_t)(mono_now().ms - before.ms)));
         io_loop_stop(p->loop);
     }
 }

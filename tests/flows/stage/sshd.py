@@ -105,8 +105,8 @@ class SshAgent:
         self.stop()
 
     def _add(self, *arguments, **options):
-        return run("ssh-add", "-q", *arguments, env={**os.environ, "SSH_AUTH_SOCK": str(self.socket)},
-                   **options)
+        return run("ssh-add", "-q", *arguments, **options,
+                   env={**os.environ, "SSH_AUTH_SOCK": str(self.socket)})
 
     def add(self, key, *options):
         """Add a private key, and KEY-cert.pub where there is one."""
