@@ -57,6 +57,7 @@ static const struct field fields[SECTIONS][FIELDS_MAX] = {
         CHOICE("ed25519-params", ed25519_params, params_words),
         CHOICE("ec-point", ec_point, point_words),
         TOKEN("generate", FIELD_BOOL, generate),
+        TOKEN("sign-only", FIELD_BOOL, sign_only),
         TOKEN("sensitive-reported", FIELD_BOOL, cka_sensitive_reported),
         TOKEN("sign-timeout", FIELD_DURATION, sign_timeout_ms),
         TOKEN("login-timeout", FIELD_DURATION, login_timeout_ms),

@@ -87,6 +87,7 @@ void profile_token_put(struct buf *b, const struct profile_token *p)
     buf_put_u8(b, (uint8_t)p->ed25519_params);
     buf_put_u8(b, (uint8_t)p->ec_point);
     buf_put_bool(b, p->generate);
+    buf_put_bool(b, p->sign_only);
     buf_put_bool(b, p->cka_sensitive_reported);
     buf_put_u64(b, (uint64_t)p->sign_timeout_ms);
     buf_put_u64(b, (uint64_t)p->login_timeout_ms);
@@ -130,6 +131,7 @@ struct err *profile_token_get(struct rd *r, struct profile_token *ret)
     p.ed25519_params = (enum profile_params)get_choice(r, PROFILE_PARAMS_NAME);
     p.ec_point = (enum profile_point)get_choice(r, PROFILE_POINT_RAW);
     p.generate = rd_bool(r);
+    p.sign_only = rd_bool(r);
     p.cka_sensitive_reported = rd_bool(r);
     p.sign_timeout_ms = get_timeout(r);
     p.login_timeout_ms = get_timeout(r);

@@ -40,6 +40,7 @@ struct profile_token {
     enum profile_params ed25519_params; /* CKA_EC_PARAMS when generating */
     enum profile_point ec_point;        /* accepted CKA_EC_POINT forms */
     bool generate;                      /* keys may be generated on it */
+    bool sign_only;                     /* new keys are refused every other use */
     bool cka_sensitive_reported;        /* trust its CKA_*SENSITIVE / CKA_*EXTRACTABLE attributes */
     int64_t sign_timeout_ms, login_timeout_ms, generate_timeout_ms;
     unsigned long mechanisms_off[PROFILE_MECHANISMS_MAX]; /* listed by the token, but broken */

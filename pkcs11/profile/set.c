@@ -27,6 +27,7 @@ static const struct profile_load builtin_load = {
 static const struct profile_token builtin_token = {
     .ed25519 = true,
     .generate = true,
+    .sign_only = true,
     .cka_sensitive_reported = true,
     .sign_timeout_ms = 30 * 1000,
     .login_timeout_ms = 30 * 1000,

@@ -132,11 +132,11 @@ static struct err *make(const struct token *t, CK_SESSION_HANDLE s,
     add(&private, CKA_SIGN, &yes, sizeof yes);
     add(&private, CKA_ID, id.p, id.len);
     add(&private, CKA_LABEL, label.p, label.len);
-    if (rsa) {
-        add(&private, CKA_DECRYPT, &no, sizeof no);
+    if (t->profile.sign_only) {
+        add(&private, rsa ? CKA_DECRYPT : CKA_DERIVE, &no, sizeof no);
+    }
+    if (t->profile.sign_only && rsa) {
         add(&private, CKA_UNWRAP, &no, sizeof no);
-    } else {
-        add(&private, CKA_DERIVE, &no, sizeof no);
     }
     CK_RV rv = t->f->C_GenerateKeyPair(s, &mechanism, public.at, public.n, private.at, private.n,
                                        &ret->public, &ret->private);

@@ -29,6 +29,7 @@ static const struct profile_token token = {
     .ed25519 = true,
     .ed25519_params = PROFILE_PARAMS_NAME,
     .ec_point = PROFILE_POINT_RAW,
+    .sign_only = true,
     .cka_sensitive_reported = true,
     .sign_timeout_ms = 1000,
     .login_timeout_ms = 2000,

@@ -102,7 +102,7 @@ static void test_default_is_complete(void **state)
     for (size_t i = 0; i < token_why.n; i++) {
         assert_string_equal(token_why.reasons[i].file, "10-default.yaml");
     }
-    assert_int_equal(token_why.n, 13);
+    assert_int_equal(token_why.n, 14);
     assert_null(profile_match_load(none, facts.module_path, &bare, NULL));
     assert_null(profile_match_token(none, &facts, &bare_token, NULL));
     assert_memory_equal(&t, &bare_token, sizeof t);

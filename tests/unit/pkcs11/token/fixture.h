@@ -46,7 +46,7 @@ static const struct profile_load fixture_load = {
     .os_locking = true, .threads_max = 8, .finalize = true};
 
 static const struct profile_token fixture_profile = {
-    .ed25519 = true, .generate = true, .cka_sensitive_reported = true};
+    .ed25519 = true, .generate = true, .sign_only = true, .cka_sensitive_reported = true};
 
 static inline void assert_ok(struct err *e)
 {

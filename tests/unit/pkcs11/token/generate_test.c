@@ -3,6 +3,45 @@
  */
 #include "pkcs11/token/fixture.h"
 
+/* A boolean attribute of the one private key on the token. */
+static bool private_flag(struct fixture *x, CK_ATTRIBUTE_TYPE type)
+{
+    CK_SESSION_HANDLE s = fixture_session(x);
+    CK_OBJECT_CLASS class = CKO_PRIVATE_KEY;
+    CK_ATTRIBUTE templ = {CKA_CLASS, &class, sizeof class};
+    CK_BBOOL value = CK_FALSE;
+    CK_ATTRIBUTE wanted = {type, &value, sizeof value};
+    CK_OBJECT_HANDLE o = 0;
+    CK_ULONG n = 0;
+
+    assert_int_equal(x->f->C_FindObjectsInit(s, &templ, 1), CKR_OK);
+    assert_int_equal(x->f->C_FindObjects(s, &o, 1, &n), CKR_OK);
+    x->f->C_FindObjectsFinal(s);
+    assert_int_equal(n, 1);
+    assert_int_equal(x->f->C_GetAttributeValue(s, o, &wanted, 1), CKR_OK);
+    x->f->C_CloseSession(s);
+    return value != CK_FALSE;
+}
+
+static void test_sign_only(void **state)
+{
+    struct fixture *x = *state;
+    struct profile_token profile = fixture_profile;
+    struct token_key k = {0};
+
+    for (int all = 0; all < 2; all++) {
+        profile.sign_only = all == 0;
+        token_close(&x->token);
+        fixture_open(x, &profile);
+        assert_ok(login_with(x->token, SOFTHSM_PIN));
+        fixture_generate(x, SSH_KEY_RSA, "web", &k);
+        assert_true(private_flag(x, CKA_SIGN));
+        assert_int_equal(private_flag(x, CKA_DECRYPT), all); /* SoftHSM's default is true */
+        assert_ok(token_delete(x->token, 0, view_of(k.id, k.id_len), k.key));
+        token_key_deinit(&k);
+    }
+}
+
 static size_t count_keys(struct fixture *x)
 {
     struct token_key *keys = NULL;
@@ -194,6 +233,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_whole_life, fixture_start_open, fixture_stop),
+        cmocka_unit_test_setup_teardown(test_sign_only, fixture_start_open, fixture_stop),
         cmocka_unit_test_setup_teardown(test_taken, fixture_start_open, fixture_stop),
         cmocka_unit_test_setup_teardown(test_refused, fixture_start_open, fixture_stop),
         cmocka_unit_test_setup_teardown(test_not_logged_in, fixture_start, fixture_stop),
