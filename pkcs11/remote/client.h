@@ -118,6 +118,7 @@ struct slot {
     bool close;   /* tell the helper to close the lane with the next listing */
     bool suspect; /* a request said GONE: look whether the token is still there */
     bool relogin; /* a sign request said that nobody is logged in */
+    bool stayed;  /* absent only for a look: found again, it is the same insertion */
     struct err *error;
     unsigned failures;
     struct mono retry_at; /* of a failed one */
@@ -126,10 +127,11 @@ struct slot {
     /* pin.c */
     struct refusals refused;
     bool pin_refused;
-    size_t source; /* the one at work */
-    bool typed;    /* the PIN at work was given by a person */
-    bool no_pin;   /* the protected path was tried in this round */
-    bool last_try; /* a person allowed the last try */
+    unsigned login_errors; /* of the device, in this insertion */
+    size_t source;         /* the one at work */
+    bool typed;            /* the PIN at work was given by a person */
+    bool no_pin;           /* the protected path was tried in this round */
+    bool last_try;         /* a person allowed the last try */
     struct secret *pin;
     struct io_command *command;
     remote_done_fn *on_unlocked;

@@ -99,6 +99,7 @@ static void match_slot(struct remote *r, struct slot *s)
     AUTO(auto_free) char *uris = c.uris;
 
     if (c.n == 0) {
+        s->stayed = false;
         if (s->phase != SLOT_ABSENT) {
             slot_set_absent(s);
         }

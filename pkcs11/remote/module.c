@@ -268,6 +268,7 @@ void module_check(struct module *m)
     if (!m->ready) {
         m->ready = true;
         io_helper_ready(m->helper);
+        remote_poke(m->r); /* what waited for this can go on */
     }
 }
 

@@ -26,6 +26,8 @@ static void end_locked(struct slot *s, struct err *e)
     s->typed = false;
     if (e == NULL && s->error == NULL) {
         e = err_new(ERR_PIN, "token %s is locked and needs a PIN", s->name);
+    } else if (e == NULL && !err_is(s->error, ERR_PIN)) { /* why there is none any more */
+        e = err_recode(err_add(take(&s->error), "token %s is locked", s->name), ERR_PIN);
     }
     slot_set_locked(s, e);
 }
@@ -90,6 +92,7 @@ static void take_login(struct slot *s)
     secret_free(&s->pin);
     s->typed = false;
     s->last_try = false;
+    s->login_errors = 0;
     slot_logged_in(s);
 }
 
@@ -108,6 +111,20 @@ static bool is_refusal(const struct err *e)
     default:
         return false;
     }
+}
+
+/* The device failed, or the helper did. Once in an insertion, the same PIN may be sent to a token that
+ * was opened anew; after the death of a helper nobody knows whether a try was spent. */
+static void take_device_error(struct slot *s, struct err *e)
+{
+    struct source *source = source_at_work(s);
+    bool again = err_domain(e) == ERR_DOMAIN_PKCS11 && s->login_errors++ == 0;
+
+    if (source != NULL && again) {
+        source->tried = false;
+    }
+    end_locked(s, e);
+    s->suspect = true;
 }
 
 static void on_login(void *arg, struct err *e, struct rd *reply)
@@ -134,14 +151,8 @@ static void on_login(void *arg, struct err *e, struct rd *reply)
             source->tried = code == ERR_PIN_LOCKED;
         }
         end_locked(s, e);
-    } else if (code == ERR_GONE || code == ERR_TIMEOUT) {
-        end_locked(s, e); /* tried, as far as anyone knows */
-        s->suspect = true;
     } else {
-        if (source != NULL) {
-            source->tried = false;
-        }
-        slot_fail(s, e, s->failures == 0); /* once more, not for ever */
+        take_device_error(s, e);
     }
 }
 
@@ -376,6 +387,7 @@ void pin_new_insertion(struct slot *s)
         s->sources[i].tried = false;
     }
     s->pin_refused = false;
+    s->login_errors = 0;
     s->failures = 0;
     refusal_new_insertion(s);
     refusal_load(s);

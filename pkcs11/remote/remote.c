@@ -20,12 +20,14 @@ void remote_poke(struct remote *r)
 static bool is_settled(const struct remote *r)
 {
     for (size_t i = 0; i < r->modules_n; i++) {
-        if (!r->modules[i].answered || (!r->modules[i].up && !r->modules[i].failed)) {
+        const struct module *m = &r->modules[i];
+
+        if (!m->answered || (!m->failed && (!m->up || m->poll != 0))) {
             return false;
         }
     }
     for (size_t i = 0; i < r->slots_n; i++) {
-        if (slot_is_moving(&r->slots[i])) {
+        if (slot_is_moving(&r->slots[i]) || r->slots[i].suspect) {
             return false;
         }
     }

@@ -260,7 +260,7 @@ static struct err *match_profile(struct slot *s)
 void slot_open(struct slot *s, struct module *m, const struct token_info *info)
 {
     AUTO(buf_deinit) struct buf body;
-    bool is_new = s->phase == SLOT_ABSENT || !text_eq(s->info.serial, info->serial);
+    bool is_new = (s->phase == SLOT_ABSENT && !s->stayed) || !text_eq(s->info.serial, info->serial);
 
     buf_init(&body, 0);
     if (is_new) {
@@ -286,13 +286,14 @@ void slot_open(struct slot *s, struct module *m, const struct token_info *info)
 
 void slot_check(struct slot *s)
 {
-    bool usable =
-        s->module != NULL && s->module->up && (s->phase == SLOT_READY || s->phase == SLOT_LOCKED);
+    bool usable = s->module != NULL && s->module->ready &&
+                  (s->phase == SLOT_READY || s->phase == SLOT_LOCKED);
 
     if (usable && s->suspect) {
         struct module *m = s->module;
 
         slot_set_absent(s); /* what is listed again will be opened again */
+        s->stayed = true;
         module_look(m);
     } else if (usable && s->relogin && s->phase == SLOT_READY) {
         s->relogin = false;

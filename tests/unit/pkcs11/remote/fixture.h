@@ -18,6 +18,7 @@
 
 #include "fakes/softhsm.h"
 #include "pkcs11/remote/remote.h"
+#include "pkcs11/token/token.h"
 
 enum { LIMIT_MS = 30 * 1000, LOOK_EVERY_MS = 2, TOKENS_MAX = 4, PINS_MAX = 4 };
 
