@@ -1,0 +1,41 @@
+#ifndef HF_RENEW_PRIV_H
+#define HF_RENEW_PRIV_H
+
+/* Between the files of renew/ only. */
+#include "renew/renew.h"
+
+enum { SKEW_TOLD_S = 5 };
+
+struct renew_join;
+
+/** What the clock knows of one certificate. */
+struct renew_entry {
+    struct renew *owner;
+    struct identity_cert *cert;
+    uint64_t seed;
+    unsigned failures;
+    enum err_code last_error;
+    struct mono failed_at;
+    struct wall anchor_wall; /* one moment on both clocks: when the certificate was received, ... */
+    struct mono anchor_mono; /* ... or when the agent started */
+    struct mono not_before;  /* of the first request */
+    bool forced;             /* renew_now() wants it in the next tick */
+    bool in_flight;
+    uint64_t handle; /* the signer's; 0: none */
+    struct mono give_up;
+    struct renew_join *joins; /* renew_now() callers that wait for it */
+};
+
+struct renew {
+    struct renew_entry *entries;
+    size_t n, first;
+    unsigned in_flight;
+    struct io_timer *timer;
+};
+
+/** renew_entry_of() - NULL when absent */
+struct renew_entry *renew_entry_of(const struct renew *r, const struct identity_cert *c);
+/** renew_joins_done() - tell those who wait for it; @error is borrowed, NULL: it went well */
+void renew_joins_done(struct renew_entry *e, const struct err *error);
+
+#endif

@@ -1,0 +1,290 @@
+/*
+ * The renewal clock: one timer over all certificates. A tick starts what is due, as far as
+ * RENEW_IN_FLIGHT_MAX allows, and sets the timer for what is due next; whatever happens in between
+ * only asks for a tick. So nothing can make it ask faster than schedule.c says, and a certificate
+ * has one request under way at most.
+ *
+ * Certificates are wall time, and that may be set. A step ahead is noticed within a minute. A step
+ * back must not put off a renewal: time that has passed since an anchor, on the monotonic clock,
+ * counts, whatever the wall clock says. Deadlines and back-off are monotonic altogether.
+ */
+#include <stdlib.h>
+
+#include "renew/priv.h"
+
+enum { RECHECK_MS = 60 * 1000, GRACE_MS = 5 * 1000, MANY = 16, JITTER_MS = 10 };
+
+static int64_t seconds_since(struct mono t)
+{
+    return (mono_now().ms - t.ms) / 1000;
+}
+
+static void anchor(struct renew_entry *e)
+{
+    struct wall now = wall_now(), received = identity_cert_received(e->cert);
+
+    e->anchor_wall = received.s > now.s ? received : now;
+    e->anchor_mono = mono_now();
+}
+
+static struct wall now_for(const struct renew_entry *e)
+{
+    struct wall now = wall_now();
+    int64_t counted = e->anchor_wall.s + seconds_since(e->anchor_mono);
+
+    return now.s > counted ? now : (struct wall){counted};
+}
+
+static struct schedule_input input_of(const struct renew_entry *e)
+{
+    const struct ssh_cert *current = identity_cert_current(e->cert);
+    uint64_t until = current != NULL ? ssh_cert_fields(current)->valid_before : 0;
+    struct wall now = now_for(e);
+
+    return (struct schedule_input){
+        .has_cert = current != NULL,
+        .received = identity_cert_received(e->cert),
+        .valid_before = {until < INT64_MAX ? (int64_t)until : INT64_MAX},
+        .failures = e->failures,
+        .last_error = e->last_error,
+        .failed_at = {now.s - seconds_since(e->failed_at)},
+        .now = now,
+        .seed = e->seed,
+    };
+}
+
+static int64_t wait_ms(const struct renew_entry *e)
+{
+    const struct schedule_input in = input_of(e);
+    int64_t ms = schedule_next(&in);
+
+    ms = ms < RECHECK_MS ? ms * 1000 : RECHECK_MS;
+    return ms > mono_left_ms(e->not_before) ? ms : mono_left_ms(e->not_before);
+}
+
+static void poke(struct renew *r)
+{
+    io_timer_set(r->timer, mono_now());
+}
+
+/* @error is borrowed; NULL: it went well. */
+static void finish(struct renew_entry *e, const struct err *error)
+{
+    e->in_flight = false;
+    e->handle = 0;
+    e->owner->in_flight--;
+    if (error != NULL) {
+        e->failures++;
+        e->last_error = err_code(error);
+        e->failed_at = mono_now();
+    } else {
+        e->failures = 0;
+        anchor(e);
+    }
+    poke(e->owner);
+    renew_joins_done(e, error);
+}
+
+/* Clocks that disagree are the likeliest reason for a certificate that is not valid here. */
+static struct err *explain(struct renew_entry *e, struct err *error,
+                           const struct signer_answer *answer)
+{
+    if (error == NULL || !answer->has_skew || llabs(answer->skew_s) < SKEW_TOLD_S) {
+        return error;
+    }
+    error = err_add(error, "its clock is %lld s %s ours", llabs(answer->skew_s),
+                    answer->skew_s > 0 ? "ahead of" : "behind");
+    identity_cert_failed(e->cert, err_copy(error));
+    return error;
+}
+
+static void on_reply(void *arg, struct err *failed, const struct signer_answer *answer)
+{
+    struct renew_entry *e = arg;
+    AUTO(err_free) struct err *error = failed;
+
+    if (error != NULL) {
+        identity_cert_failed(e->cert, err_copy(error));
+    } else {
+        error = explain(e, identity_cert_answer(e->cert, answer->cert_line), answer);
+    }
+    finish(e, error);
+}
+
+static void request(struct renew_entry *e)
+{
+    const struct identity_want_conf *want = identity_cert_want(e->cert);
+    const struct signer *signer = want->signer;
+    struct signer_request q = want->request;
+    const struct mono deadline = mono_in(RENEW_DEADLINE_S * 1000);
+
+    q.key = identity_public(identity_cert_owner(e->cert));
+    e->in_flight = true;
+    e->owner->in_flight++;
+    e->give_up = (struct mono){deadline.ms + GRACE_MS};
+    identity_cert_requested(e->cert);
+    uint64_t handle = signer->ops->sign(signer->self, &q, deadline, on_reply, e);
+
+    if (handle != 0) { /* else the answer was here already */
+        e->handle = handle;
+    }
+}
+
+/* A signer that forgot its own deadline. */
+static void give_up(struct renew_entry *e)
+{
+    const struct signer *signer = identity_cert_want(e->cert)->signer;
+    AUTO(err_free) struct err *error =
+        err_new(ERR_TIMEOUT, "'%s' did not answer within %d s", signer->name, RENEW_DEADLINE_S);
+
+    if (e->handle != 0) {
+        signer->ops->cancel(signer->self, e->handle);
+    }
+    identity_cert_failed(e->cert, err_copy(error));
+    finish(e, error);
+}
+
+/* Start it, give it up, or leave it; returns when to look again, in ms. Whatever ends a request
+ * asks for a tick, and so does a key that comes. */
+static int64_t look_at(struct renew_entry *e)
+{
+    if (e->in_flight) {
+        if (mono_passed(e->give_up)) {
+            give_up(e);
+            return RECHECK_MS;
+        }
+        return mono_left_ms(e->give_up);
+    }
+    int64_t wait = e->forced ? 0 : wait_ms(e);
+
+    if (wait > 0 || e->owner->in_flight == RENEW_IN_FLIGHT_MAX) {
+        return wait > 0 ? wait : RECHECK_MS;
+    }
+    AUTO(err_free) struct err *why = identity_cert_may_request(e->cert);
+
+    e->forced = false;
+    if (why != NULL) {
+        renew_joins_done(e, why);
+        return RECHECK_MS;
+    }
+    request(e);
+    return e->in_flight ? mono_left_ms(e->give_up) : RECHECK_MS;
+}
+
+static void on_tick(void *arg)
+{
+    struct renew *r = arg;
+    int64_t ms = RECHECK_MS;
+
+    /* Each tick begins with another one, so that those that fail do not keep out the rest. */
+    for (size_t i = 0; i < r->n; i++) {
+        int64_t wait = look_at(&r->entries[(r->first + i) % r->n]);
+
+        ms = wait < ms ? wait : ms;
+    }
+    r->first += RENEW_IN_FLIGHT_MAX;
+    if (!io_timer_is_set(r->timer)) { /* else something happened meanwhile: at once */
+        io_timer_set(r->timer, mono_in(ms));
+    }
+}
+
+static uint64_t seed_of(uint64_t seed, const struct identity_cert *c, size_t k)
+{
+    uint64_t hash = seed ^ 0xcbf29ce484222325U; /* FNV-1a over name and place */
+
+    for (const char *p = identity_name(identity_cert_owner(c)); *p != '\0'; p++) {
+        hash = (hash ^ (uint8_t)*p) * 0x100000001b3U;
+    }
+    return (hash ^ k) * 0x100000001b3U;
+}
+
+static void add_entries(struct renew *r, struct identity_set *set, uint64_t seed, size_t total)
+{
+    for (size_t i = 0; i < identity_count(set); i++) {
+        struct identity *id = identity_at(set, i);
+
+        for (size_t k = 0; k < identity_certs(id); k++) {
+            struct renew_entry *e = &r->entries[r->n++];
+
+            e->owner = r;
+            e->cert = identity_cert_at(id, k);
+            e->seed = seed_of(seed, e->cert, k);
+            anchor(e);
+            e->not_before = mono_in(total > MANY ? (int64_t)(e->seed % (total * JITTER_MS)) : 0);
+        }
+    }
+}
+
+struct err *renew_new(struct io_loop *l, struct identity_set *identities, uint64_t seed,
+                      struct renew **ret)
+{
+    AUTO(renew_free) struct renew *r = calloc(1, sizeof *r);
+    size_t total = 0;
+
+    for (size_t i = 0; i < identity_count(identities); i++) {
+        total += identity_certs(identity_at(identities, i));
+    }
+    if (r == NULL) {
+        return err_nomem();
+    }
+    r->entries = calloc(total + 1, sizeof *r->entries);
+    r->timer = io_timer_new(l, on_tick, r);
+    if (r->entries == NULL || r->timer == NULL) {
+        return err_nomem();
+    }
+    add_entries(r, identities, seed, total);
+    poke(r);
+    *ret = take(&r);
+    return NULL;
+}
+
+void renew_free(struct renew **rp)
+{
+    struct renew *r = take(rp);
+
+    if (r == NULL) {
+        return;
+    }
+    AUTO(err_free) struct err *gone = err_new(ERR_GONE, "the agent is ending");
+
+    for (size_t i = 0; i < r->n; i++) {
+        struct renew_entry *e = &r->entries[i];
+        const struct signer *signer = identity_cert_want(e->cert)->signer;
+
+        if (e->handle != 0) {
+            signer->ops->cancel(signer->self, e->handle);
+        }
+        renew_joins_done(e, gone);
+    }
+    io_timer_free(&r->timer);
+    free(r->entries);
+    free(r);
+}
+
+void renew_reconsider(struct renew *r)
+{
+    poke(r);
+}
+
+struct renew_entry *renew_entry_of(const struct renew *r, const struct identity_cert *c)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        if (r->entries[i].cert == c) {
+            return &r->entries[i];
+        }
+    }
+    return NULL;
+}
+
+struct wall renew_due(const struct renew *r, const struct identity_cert *c)
+{
+    const struct renew_entry *e = renew_entry_of(r, c);
+    AUTO(err_free) struct err *why = e != NULL ? identity_cert_may_request(c) : NULL;
+
+    if (e == NULL || e->in_flight || why != NULL) {
+        return (struct wall){0};
+    }
+    const struct schedule_input in = input_of(e);
+
+    return (struct wall){wall_now().s + schedule_next(&in)};
+}

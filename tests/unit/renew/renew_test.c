@@ -1,0 +1,288 @@
+/*
+ * The renewal clock on a fake clock: it renews without a gap, backs off, and whatever happens
+ * around it, never asks in a hot loop.
+ */
+#include "renew/fixture.h"
+
+static enum identity_cert_state state_of(struct setting *s)
+{
+    return identity_cert_state(fixture_cert(&s->f));
+}
+
+static void five_renewals_without_a_gap(void **state)
+{
+    struct setting *s = *state;
+
+    setting_start(s);
+    fake_pass(0);
+    assert_int_equal(s->signer.calls, 1);
+    for (int64_t t = 0; t < 5 * 2400 + 300; t++) {
+        fake_pass(1000);
+        assert_int_equal(fixture_offers(&s->f), 2);
+    }
+    assert_int_equal(s->signer.calls, 6);
+    for (unsigned i = 1; i < 6; i++) {
+        assert_in_range(s->signer.at[i].s - s->signer.at[i - 1].s, 2220, 2580);
+    }
+}
+
+static void a_lifetime_of_six_seconds(void **state)
+{
+    struct setting *s = *state;
+
+    s->f.wants[0].request.ttl_s = 6;
+    s->signer.ttl_s = 6;
+    setting_start(s);
+    fake_pass(0);
+    for (int t = 0; t < 1000; t++) {
+        fake_pass(100);
+        assert_int_equal(fixture_offers(&s->f), 2);
+    }
+    assert_in_range(s->signer.calls, 24, 27);
+}
+
+static void an_outage_is_survived_by_back_off(void **state)
+{
+    struct setting *s = *state;
+
+    setting_start(s);
+    fake_pass(0);
+    s->signer.fails = ERR_GONE;
+    fake_pass((int64_t)3000 * 1000);
+    assert_int_equal(state_of(s), IDENTITY_CERT_ACTIVE);
+    assert_in_range(s->signer.calls, 5, 15);
+    fake_pass((int64_t)86400 * 1000);
+    assert_int_equal(state_of(s), IDENTITY_CERT_EXPIRED);
+    assert_int_equal(fixture_offers(&s->f), 1);
+    assert_in_range(setting_calls_in(s, 3600), 3600 / 375, 3600 / 225 + 1);
+    s->signer.fails = 0;
+    fake_pass(376 * 1000);
+    assert_int_equal(state_of(s), IDENTITY_CERT_ACTIVE);
+    assert_int_equal(fixture_offers(&s->f), 2);
+}
+
+static void a_refusal_is_asked_again_after_a_minute(void **state)
+{
+    struct setting *s = *state;
+
+    s->signer.fails = ERR_DENIED;
+    setting_start(s);
+    fake_pass(0);
+    assert_int_equal(state_of(s), IDENTITY_CERT_REFUSED);
+    fake_pass(59 * 1000);
+    assert_int_equal(s->signer.calls, 1);
+    fake_pass(20 * 1000);
+    assert_int_equal(s->signer.calls, 2);
+    fake_pass((int64_t)3600 * 1000);
+    assert_in_range(s->signer.calls, 10, 62);
+}
+
+static void wrong_certificates_back_off_too(void **state)
+{
+    struct setting *s = *state;
+
+    setting_start(s);
+    fake_pass(0);
+    s->signer.wrong_ca = true;
+    fake_pass((int64_t)3500 * 1000);
+    assert_int_equal(state_of(s), IDENTITY_CERT_ACTIVE);
+    assert_non_null(strstr(err_text(identity_cert_error(fixture_cert(&s->f))), "comes from CA"));
+    assert_in_range(s->signer.calls, 5, 20);
+}
+
+/* However often the rest of the agent says that something changed. */
+static void reconsidering_never_storms(void **state)
+{
+    struct setting *s = *state;
+
+    s->signer.fails = ERR_GONE;
+    setting_start(s);
+    for (int t = 0; t < 60 * 100; t++) {
+        renew_reconsider(s->renew);
+        identity_set_refresh(s->f.set);
+        fake_pass(10);
+    }
+    assert_in_range(s->signer.calls, 5, 8); /* at 0, 1, 3, 7, 15, 31 s */
+}
+
+static void wall_clock_steps(void **state)
+{
+    struct setting *s = *state;
+
+    setting_start(s);
+    fake_pass(0);
+    fake_step(3600); /* ahead, past the end: noticed within a minute */
+    fake_pass(60 * 1000);
+    assert_int_equal(s->signer.calls, 2);
+    assert_int_equal(state_of(s), IDENTITY_CERT_ACTIVE);
+    fake_step(-7 * 86400); /* back: one lifetime later at most */
+    fake_pass((int64_t)2581 * 1000);
+    assert_int_equal(s->signer.calls, 3);
+    fake_pass((int64_t)2581 * 1000);
+    assert_int_equal(s->signer.calls, 4);
+}
+
+static void a_step_back_during_back_off(void **state)
+{
+    struct setting *s = *state;
+
+    s->signer.fails = ERR_GONE;
+    setting_start(s);
+    fake_pass(20 * 1000);
+    fake_step(-86400);
+    s->signer.fails = 0;
+    fake_pass(80 * 1000);
+    assert_int_equal(state_of(s), IDENTITY_CERT_ACTIVE);
+}
+
+static void a_signer_that_never_answers(void **state)
+{
+    struct setting *s = *state;
+
+    s->signer.hold = true;
+    setting_start(s);
+    fake_pass(0);
+    assert_int_equal(s->signer.waiting[0].deadline_ms, RENEW_DEADLINE_S * 1000);
+    fake_pass(34 * 1000);
+    assert_int_equal(s->signer.calls, 1);
+    assert_int_equal(s->signer.cancelled, 0);
+    fake_pass(1000);
+    assert_int_equal(s->signer.cancelled, 1);
+    assert_int_equal(err_code(identity_cert_error(fixture_cert(&s->f))), ERR_TIMEOUT);
+    fake_pass(2000);
+    assert_int_equal(s->signer.calls, 2);
+    signer_answer(&s->signer);
+    assert_int_equal(state_of(s), IDENTITY_CERT_ACTIVE);
+}
+
+static void waits_for_a_key_that_may_be_certified(void **state)
+{
+    struct setting *s = *state;
+
+    s->f.remote.find_fails = ERR_PIN;
+    setting_start(s);
+    fake_pass(3600 * 1000);
+    assert_int_equal(s->signer.calls, 0);
+    assert_int_equal(renew_due(s->renew, fixture_cert(&s->f)).s, 0);
+    s->f.remote.find_fails = 0;
+    identity_set_refresh(s->f.set);
+    renew_reconsider(s->renew);
+    fake_pass(0);
+    assert_int_equal(s->signer.calls, 1);
+    assert_int_equal(fixture_offers(&s->f), 2);
+}
+
+static void an_extractable_key_is_never_sent(void **state)
+{
+    struct setting *s = *state;
+
+    s->f.web->info.extractable = true;
+    setting_start(s);
+    fake_pass(3600 * 1000);
+    assert_int_equal(s->signer.calls, 0);
+}
+
+static void a_cached_certificate_is_renewed_in_its_time(void **state)
+{
+    struct setting *s = *state;
+
+    setting_start(s);
+    fake_pass(0);
+    fake_pass(1000 * 1000);
+    renew_free(&s->renew);
+    fixture_restart(&s->f);
+    fake_ok(renew_new(NULL, s->f.set, 42, &s->renew));
+    fake_pass(1000 * 1000);
+    assert_int_equal(s->signer.calls, 1);
+    fake_pass(700 * 1000);
+    assert_int_equal(s->signer.calls, 2);
+}
+
+static void tells_when_it_is_due(void **state)
+{
+    struct setting *s = *state;
+
+    s->signer.hold = true;
+    setting_start(s);
+    assert_int_equal(renew_due(s->renew, fixture_cert(&s->f)).s, wall_now().s);
+    fake_pass(0);
+    assert_int_equal(renew_due(s->renew, fixture_cert(&s->f)).s, 0); /* under way */
+    signer_answer(&s->signer);
+    assert_in_range(renew_due(s->renew, fixture_cert(&s->f)).s, wall_now().s + 2220,
+                    wall_now().s + 2580);
+}
+
+static void clocks_that_disagree_are_named(void **state)
+{
+    struct setting *s = *state;
+
+    s->signer.skew_s = 7200;
+    s->signer.wrong_ca = true;
+    s->f.wants[0].ca = s->f.ca->public;
+    setting_start(s);
+    fake_pass(0);
+    assert_non_null(strstr(err_text(identity_cert_error(fixture_cert(&s->f))), "7200 s ahead of"));
+}
+
+/* Many certificates at once: bounded, spread a little, all served. */
+static void many_certificates_share_the_signer(void **state)
+{
+    enum { MANY = 100 };
+    static struct identity_want_conf wants[MANY];
+    struct setting *s = *state;
+
+    for (size_t i = 0; i < MANY; i++) {
+        wants[i] = s->f.wants[0];
+    }
+    s->f.conf[0].wants = wants;
+    s->f.conf[0].wants_n = MANY;
+    s->signer.hold = true;
+    setting_start(s);
+    fake_pass(0);
+    assert_in_range(s->signer.calls, 0, MANY / 10);
+    fake_pass(1000);
+    assert_int_equal(s->signer.calls, RENEW_IN_FLIGHT_MAX);
+    for (size_t i = 0; i < MANY; i++) {
+        signer_answer(&s->signer);
+        fake_pass(0);
+        assert_in_range(s->signer.waiting_n, 0, RENEW_IN_FLIGHT_MAX);
+    }
+    assert_int_equal(s->signer.calls, MANY);
+    assert_int_equal(fixture_offers(&s->f), MANY + 1);
+}
+
+static void the_end_cancels_what_is_under_way(void **state)
+{
+    struct setting *s = *state;
+
+    s->signer.hold = true;
+    setting_start(s);
+    fake_pass(0);
+    renew_free(&s->renew);
+    assert_null(s->renew);
+    assert_int_equal(s->signer.cancelled, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(five_renewals_without_a_gap),
+        TEST(a_lifetime_of_six_seconds),
+        TEST(an_outage_is_survived_by_back_off),
+        TEST(a_refusal_is_asked_again_after_a_minute),
+        TEST(wrong_certificates_back_off_too),
+        TEST(reconsidering_never_storms),
+        TEST(wall_clock_steps),
+        TEST(a_step_back_during_back_off),
+        TEST(a_signer_that_never_answers),
+        TEST(waits_for_a_key_that_may_be_certified),
+        TEST(an_extractable_key_is_never_sent),
+        TEST(a_cached_certificate_is_renewed_in_its_time),
+        TEST(tells_when_it_is_due),
+        TEST(clocks_that_disagree_are_named),
+        TEST(many_certificates_share_the_signer),
+        TEST(the_end_cancels_what_is_under_way),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
