@@ -98,13 +98,20 @@ static struct err *prove(const struct identity_cert *c, const struct ssh_cert *c
                           now);
 }
 
+/* One whose window has not opened yet works nowhere: our clock was set back since it came. */
+static bool works(const struct identity_cert *c, struct wall now)
+{
+    return has_live(c, now) && now.s + MAX_FUTURE_S >= 0 &&
+           ssh_cert_fields(c->current)->valid_after <= (uint64_t)(now.s + MAX_FUTURE_S);
+}
+
 static struct err *check_not_earlier(const struct identity_cert *c, const struct ssh_cert *cert,
                                      struct wall now)
 {
     char new_text[WALL_TEXT_BYTES], old_text[WALL_TEXT_BYTES];
     int64_t until = identity_cert_until(cert);
 
-    if (!has_live(c, now) || until >= identity_cert_until(c->current)) {
+    if (!works(c, now) || until >= identity_cert_until(c->current)) {
         return NULL;
     }
     return err_new(ERR_CERT, "it expires at %s, before the working one at %s",
@@ -164,11 +171,8 @@ struct err *identity_cert_answer(struct identity_cert *c, struct view line)
     struct wall now = wall_now();
     struct err *e = parse(line, &cert);
 
-    if (err_is(e, ERR_INPUT) || err_is(e, ERR_UNSUPPORTED) || err_is(e, ERR_LIMIT)) {
-        struct err *inner = e;
-
-        e = err_new(ERR_PROTOCOL, "%s", err_text(inner));
-        err_free(&inner);
+    if (e != NULL && !err_is(e, ERR_NOMEM)) {
+        e = err_recode(e, ERR_PROTOCOL);
     }
     if (e == NULL) {
         e = prove(c, cert, min_left_s(c->want.request.ttl_s), now);
@@ -239,7 +243,7 @@ void identity_cert_lose(struct identity_cert *c, const struct ssh_key *old)
 
 bool identity_cert_sweep(struct identity_cert *c, struct wall now)
 {
-    bool works = c->state == S(ACTIVE) || c->state == S(RENEWING);
+    bool shown = c->state == S(ACTIVE) || c->state == S(RENEWING);
     bool live = has_live(c, now);
 
     for (size_t p = 0; p < IDENTITY_PREVIOUS_MAX; p++) {
@@ -247,10 +251,10 @@ bool identity_cert_sweep(struct identity_cert *c, struct wall now)
             ssh_cert_free(&c->previous[p]);
         }
     }
-    if (works != live) {
+    if (shown != live) {
         step(c, live ? REVIVE : EXPIRE);
     }
-    return works != live;
+    return shown != live;
 }
 
 struct err *identity_cert_may_request(const struct identity_cert *c)

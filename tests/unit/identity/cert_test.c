@@ -239,6 +239,20 @@ static void a_clock_that_steps_back_gives_it_back(void **state)
     assert_int_equal(fixture_offers(f), 2);
 }
 
+/* What our own clock has disowned must not keep out its successors. */
+static void after_a_step_back_a_new_one_may_expire_earlier(void **state)
+{
+    struct fixture *f = *state;
+    struct fake_cert c;
+
+    fixture_give(f, 3600);
+    c = fixture_issue(f, 1800);
+    fake_fails(fixture_answer(f, &c), ERR_CERT, "before the working one");
+    fake_step(-86400);
+    fixture_give(f, 1800);
+    assert_int_equal(state_of(f), IDENTITY_CERT_ACTIVE);
+}
+
 static void failures_show_and_refusals_stick(void **state)
 {
     struct fixture *f = *state;
@@ -364,6 +378,7 @@ int main(void)
         TEST(two_previous_ones_stay_signable),
         TEST(expires_to_the_second),
         TEST(a_clock_that_steps_back_gives_it_back),
+        TEST(after_a_step_back_a_new_one_may_expire_earlier),
         TEST(failures_show_and_refusals_stick),
         TEST(the_first_ca_is_pinned),
         TEST(a_new_key_loses_the_certificates),
