@@ -23,6 +23,7 @@ const struct control_member control_connect_body[] = {
     {"port", CONTROL_NUMBER, false, 1, 65535},
     {"identity", CONTROL_TEXT, false, 1, 64},
     {"command", CONTROL_TEXT, false, 1, 65536},
+    {"known_hosts", CONTROL_TEXT, false, 1, 4096},
     {"step_timeout_ms", CONTROL_NUMBER, false, STEP_MIN_MS, STEP_MAX_MS},
     {NULL, CONTROL_TEXT, false, 0, 0},
 };
@@ -142,12 +143,14 @@ struct err *control_connect(struct control_request *r)
     const struct control_deps *d = control_deps_of(r);
     int64_t step_ms = control_number(r, "step_timeout_ms", STEP_MS);
     const char *identity = control_text(r, "identity");
+    char *known_hosts[] = {(char *)control_text(r, "known_hosts"), NULL};
     struct connect_conf conf = {
         .helper_path = d->connect_helper,
         .agent_socket = d->agent_socket,
         .user = control_text(r, "user"),
         .host = control_text(r, "host"),
         .port = (unsigned)control_number(r, "port", PORT_SSH),
+        .known_hosts = known_hosts[0] != NULL ? known_hosts : NULL,
         .command = control_text(r, "command"),
         .step_timeout_ms = step_ms,
     };

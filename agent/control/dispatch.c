@@ -11,7 +11,7 @@
 #include "control/resources.h"
 
 static const struct control_route routes[] = {
-    {EVHTTP_REQ_GET, "/v1/status", control_status_get, NULL, NULL},
+    {EVHTTP_REQ_GET, "/v1/status", control_status_get, NULL, control_status_query},
     {EVHTTP_REQ_GET, "/v1/tokens", control_tokens_list, NULL, NULL},
     {EVHTTP_REQ_GET, "/v1/tokens/{token}", control_token_get, NULL, NULL},
     {EVHTTP_REQ_POST, "/v1/tokens/{token}/unlock", control_token_unlock, control_token_unlock_body,

@@ -35,6 +35,7 @@ struct control_route {
     const char *const *query;          /* known parameters, NULL-terminated; NULL: none */
 };
 
+/** control_deps_of() - what the handlers work on; borrowed */
 const struct control_deps *control_deps_of(const struct control_request *r);
 /** control_started() - when this API began to serve */
 struct mono control_started(const struct control_request *r);

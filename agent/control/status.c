@@ -8,6 +8,10 @@
 
 #include "control/resources.h"
 
+enum { SETTLE_MAX_S = 60, SETTLE_GRACE_S = 5 };
+
+const char *const control_status_query[] = {"settle", NULL};
+
 void control_warn(json_t *warnings, const char *fmt, ...)
 {
     char *text = NULL;
@@ -89,7 +93,7 @@ static json_t *warnings_json(const struct control_deps *d)
     return warnings;
 }
 
-struct err *control_status_get(struct control_request *r)
+static void answer(struct control_request *r)
 {
     const struct control_deps *d = control_deps_of(r);
     int64_t uptime_s = (mono_now().ms - control_started(r).ms) / 1000;
@@ -103,5 +107,36 @@ struct err *control_status_get(struct control_request *r)
                              "signers", control_signers_json(d), "identities",
                              control_identities_json(d), "keys", control_keys_json(d, NULL),
                              "warnings", warnings_json(d)));
-    return NULL;
+}
+
+/* Settled or not in time: what is known by then is the answer. */
+static void on_settled(void *arg, struct err *e)
+{
+    struct control_request *r = arg;
+
+    err_free(&e);
+    if (control_resume(r)) {
+        answer(r);
+    }
+}
+
+struct err *control_status_get(struct control_request *r)
+{
+    const char *settle = control_query(r, "settle");
+    int64_t s = 0;
+    struct err *e = settle != NULL ? text_duration(settle, &s) : NULL;
+
+    if (e != NULL || s > SETTLE_MAX_S) {
+        err_free(&e);
+        return err_new(ERR_INPUT, "query: settle has to be 0 to %d seconds", SETTLE_MAX_S);
+    }
+    if (s == 0) {
+        answer(r);
+        return NULL;
+    }
+    e = control_wait(r, (s + SETTLE_GRACE_S) * 1000, "wait for the tokens", NULL, NULL);
+    if (e == NULL) {
+        remote_when_settled(control_deps_of(r)->remote, mono_in(s * 1000), on_settled, r);
+    }
+    return e;
 }

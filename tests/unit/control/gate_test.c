@@ -18,7 +18,7 @@ static void be_foreign(int sent)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     char byte;
 
-    strcpy(address.sun_path, socket_path);
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", socket_path);
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
     if (setgid(FOREIGN_UID) < 0 || setuid(FOREIGN_UID) < 0 ||

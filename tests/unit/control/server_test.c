@@ -7,10 +7,10 @@ static int ask_with_header(size_t len)
     struct client c;
 
     assert_non_null(text);
-    int n = sprintf(text, "GET /v1/tokens HTTP/1.1\r\nX: ");
+    size_t n = (size_t)snprintf(text, 100, "GET /v1/tokens HTTP/1.1\r\nX: ");
 
     memset(text + n, 'a', len);
-    strcpy(text + (size_t)n + len, "\r\n\r\n");
+    memcpy(text + n + len, "\r\n\r\n", 5);
     client_open(&c);
     client_write(&c, text, strlen(text));
     client_answer(&c);

@@ -123,7 +123,7 @@ static inline void client_open(struct client *c)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
     memset(c, 0, sizeof *c);
-    strcpy(address.sun_path, socket_path);
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", socket_path);
     c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     c->in = calloc(1, IN_MAX_BYTES + 1);
     assert_non_null(c->in);
