@@ -251,6 +251,9 @@ bool pin_has_askpass(const struct slot *s);
 
 /* pin_source.c */
 struct err *source_copy(struct source *to, const struct remote_pin_source *from) MUST_CHECK;
+/** source_from_uri() - the file that a pin-source names: a path, or file: and a path
+ * Spec: RFC 7512, 2.4 */
+struct err *source_from_uri(struct source *to, const char *pin_source) MUST_CHECK;
 void source_deinit(struct source *s);
 /** source_read() - file, credential, environment. Others are commands: see pin.c */
 struct err *source_read(const struct source *s, struct secret **ret) MUST_CHECK;

@@ -25,6 +25,24 @@ struct err *source_copy(struct source *to, const struct remote_pin_source *from)
     return complete ? NULL : err_new(ERR_INPUT, "a PIN source says nothing of where the PIN is");
 }
 
+struct err *source_from_uri(struct source *to, const char *pin_source)
+{
+    const char *path = pin_source;
+
+    if (strncmp(path, "file:", 5) == 0) {
+        path += 5;
+        path += strncmp(path, "///", 3) == 0 ? 2 : 0; /* an empty host */
+    }
+    if (*path != '/') {
+        return err_new(ERR_INPUT, "pin-source '%s' is no absolute path: configure the PIN source",
+                       pin_source);
+    }
+    const struct remote_pin_source file = {.kind = REMOTE_PIN_FILE,
+                                           .text = (char *)(uintptr_t)path};
+
+    return source_copy(to, &file);
+}
+
 void source_deinit(struct source *s)
 {
     free(s->text);

@@ -32,7 +32,7 @@ struct remote_module_conf {
 };
 struct remote_token_conf {
     const char *name; /* ours, for status and messages */
-    const char *uri;
+    const char *uri;  /* its pin-source is used where @pins is empty */
     const struct remote_pin_source *pins;
     size_t pins_n;
 };
@@ -60,7 +60,7 @@ void remote_free(struct remote **r);
 enum remote_token_state {
     REMOTE_TOKEN_ABSENT, /* configured, not present */
     REMOTE_TOKEN_UNUSED, /* present, not configured */
-    REMOTE_TOKEN_LOCKED, /* waits for a PIN */
+    REMOTE_TOKEN_LOCKED, /* waits for a PIN, or is just being opened (again) */
     REMOTE_TOKEN_READY,  /* keys can sign */
     REMOTE_TOKEN_FAILED, /* see error */
 };
@@ -140,7 +140,9 @@ void remote_cancel(struct remote *r, uint64_t handle);
 /** Gets an error (taken) or NULL. */
 typedef void remote_done_fn(void *arg, struct err *e);
 /** remote_unlock() - log in with a PIN that a person gave; also clears pin_refused
- * @pin: copied; NULL: run the configured sources again. @last_try: may use the last try */
+ * @pin: copied; NULL: run the configured sources again. @last_try: may use the last try
+ * A PIN that the token refused since it was plugged in is not sent again. Errors: PIN, PIN_LOCKED,
+ * BUSY (a login or opening is under way), GONE, INPUT (not a configured token) */
 void remote_unlock(struct remote *r, size_t token, const struct secret *pin, bool last_try,
                    remote_done_fn *on_done, void *arg);
 

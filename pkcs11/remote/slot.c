@@ -34,6 +34,10 @@ struct err *slot_init(struct slot *s, struct remote *r, const struct remote_toke
         s->sources_n++;
         e = source_copy(&s->sources[i], &conf->pins[i]);
     }
+    if (e == NULL && conf->pins_n == 0 && p11_uri_pin_source(s->uri) != NULL) {
+        s->sources_n = 1;
+        e = source_from_uri(&s->sources[0], p11_uri_pin_source(s->uri));
+    }
     return err_add(e, "token %s", s->name);
 }
 

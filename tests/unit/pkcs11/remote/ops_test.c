@@ -39,6 +39,21 @@ struct message {
     bool lax; /* has a profile in it, whose reader takes any byte but 0 for true */
 };
 
+/* Read a plain struct and write it again. */
+#define AGAIN(name, type, stem)                                                                    \
+    static struct err *name##_again(struct rd *r, struct buf *b)                                   \
+    {                                                                                              \
+        type m;                                                                                    \
+                                                                                                   \
+        memset(&m, 0, sizeof m);                                                                   \
+        struct err *e = stem##_get(r, &m);                                                         \
+                                                                                                   \
+        if (e == NULL) {                                                                           \
+            stem##_put(b, &m);                                                                     \
+        }                                                                                          \
+        return e;                                                                                  \
+    }
+
 static void load_sample(struct buf *b)
 {
     char *names[] = {(char[]){"HOME"}, NULL};
@@ -69,32 +84,14 @@ static void library_sample(struct buf *b)
     ops_library_put(b, &l);
 }
 
-static struct err *library_again(struct rd *r, struct buf *b)
-{
-    struct ops_library l;
-    struct err *e = ops_library_get(r, &l);
-
-    if (e == NULL) {
-        ops_library_put(b, &l);
-    }
-    return e;
-}
+AGAIN(library, struct ops_library, ops_library)
 
 static void lanes_sample(struct buf *b)
 {
     ops_lanes_put(b, &(struct ops_lanes){{1, 7, OPS_LANES_MAX}, 3});
 }
 
-static struct err *lanes_again(struct rd *r, struct buf *b)
-{
-    struct ops_lanes l;
-    struct err *e = ops_lanes_get(r, &l);
-
-    if (e == NULL) {
-        ops_lanes_put(b, &l);
-    }
-    return e;
-}
+AGAIN(lanes, struct ops_lanes, ops_lanes)
 
 static void tokens_sample(struct buf *b)
 {
@@ -120,16 +117,7 @@ static void info_sample(struct buf *b)
     ops_info_put(b, &info);
 }
 
-static struct err *info_again(struct rd *r, struct buf *b)
-{
-    struct token_info i;
-    struct err *e = ops_info_get(r, &i);
-
-    if (e == NULL) {
-        ops_info_put(b, &i);
-    }
-    return e;
-}
+AGAIN(info, struct token_info, ops_info)
 
 static void open_sample(struct buf *b)
 {
@@ -145,32 +133,14 @@ static void open_sample(struct buf *b)
     ops_open_put(b, &o);
 }
 
-static struct err *open_again(struct rd *r, struct buf *b)
-{
-    struct ops_open o = {0};
-    struct err *e = ops_open_get(r, &o);
-
-    if (e == NULL) {
-        ops_open_put(b, &o);
-    }
-    return e;
-}
+AGAIN(open, struct ops_open, ops_open)
 
 static void opened_sample(struct buf *b)
 {
     ops_opened_put(b, &(struct ops_opened){true, 4, 8});
 }
 
-static struct err *opened_again(struct rd *r, struct buf *b)
-{
-    struct ops_opened o;
-    struct err *e = ops_opened_get(r, &o);
-
-    if (e == NULL) {
-        ops_opened_put(b, &o);
-    }
-    return e;
-}
+AGAIN(opened, struct ops_opened, ops_opened)
 
 static void login_sample(struct buf *b)
 {
@@ -182,16 +152,7 @@ static void path_login_sample(struct buf *b)
     ops_login_put(b, &(struct ops_login){2, TOKEN_LOGIN_KEEP_LAST_TRY, false, {NULL, 0}});
 }
 
-static struct err *login_again(struct rd *r, struct buf *b)
-{
-    struct ops_login l;
-    struct err *e = ops_login_get(r, &l);
-
-    if (e == NULL) {
-        ops_login_put(b, &l);
-    }
-    return e;
-}
+AGAIN(login, struct ops_login, ops_login)
 
 static void lane_sample(struct buf *b)
 {
@@ -214,16 +175,7 @@ static void keys_sample(struct buf *b)
     ops_keys_put(b, &(struct ops_keys){1, 300});
 }
 
-static struct err *keys_again(struct rd *r, struct buf *b)
-{
-    struct ops_keys k;
-    struct err *e = ops_keys_get(r, &k);
-
-    if (e == NULL) {
-        ops_keys_put(b, &k);
-    }
-    return e;
-}
+AGAIN(keys, struct ops_keys, ops_keys)
 
 static struct token_key sample_key(char *why_not)
 {
@@ -289,16 +241,7 @@ static void sign_sample(struct buf *b)
                                        SSH_ALG_P256, view_cstr("data")});
 }
 
-static struct err *sign_again(struct rd *r, struct buf *b)
-{
-    struct ops_sign s;
-    struct err *e = ops_sign_get(r, &s);
-
-    if (e == NULL) {
-        ops_sign_put(b, &s);
-    }
-    return e;
-}
+AGAIN(sign, struct ops_sign, ops_sign)
 
 static void generate_sample(struct buf *b)
 {
@@ -322,32 +265,14 @@ static void delete_sample(struct buf *b)
     ops_delete_put(b, &(struct ops_delete){1, view_cstr("id"), view_cstr("blob")});
 }
 
-static struct err *delete_again(struct rd *r, struct buf *b)
-{
-    struct ops_delete d;
-    struct err *e = ops_delete_get(r, &d);
-
-    if (e == NULL) {
-        ops_delete_put(b, &d);
-    }
-    return e;
-}
+AGAIN(delete, struct ops_delete, ops_delete)
 
 static void export_sample(struct buf *b)
 {
     ops_export_put(b, &(struct ops_export){1, ops_name_of(view_cstr("id"), view_cstr("blob"))});
 }
 
-static struct err *export_again(struct rd *r, struct buf *b)
-{
-    struct ops_export x;
-    struct err *e = ops_export_get(r, &x);
-
-    if (e == NULL) {
-        ops_export_put(b, &x);
-    }
-    return e;
-}
+AGAIN(export, struct ops_export, ops_export)
 
 static const struct message messages[] = {
     {"load", load_sample, load_again, true},

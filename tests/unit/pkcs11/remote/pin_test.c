@@ -162,6 +162,23 @@ static void test_sources_that_have_nothing(void **state)
     unsetenv("CREDENTIALS_DIRECTORY");
 }
 
+static void test_pin_source_of_the_uri(void **state)
+{
+    struct fixture *f = *state;
+    char uri[256];
+
+    snprintf(uri, sizeof uri, "pkcs11:token=alpha?pin-source=file:%s", f->pin_file);
+    f->tokens[0].uri = uri;
+    f->tokens[0].pins_n = 0;
+    start(f);
+    assert_int_equal(token(f, 0).state, REMOTE_TOKEN_READY);
+    remote_free(&f->r);
+    f->tokens[0].uri = "pkcs11:token=alpha?pin-source=%7Ccat%20pin";
+    AUTO(err_free) struct err *e = remote_new(f->loop, &f->conf, NULL, NULL, &f->r);
+
+    assert_true(err_is(e, ERR_INPUT));
+}
+
 static void test_last_try_is_a_persons(void **state)
 {
     struct fixture *f = *state;
@@ -397,6 +414,7 @@ int main(void)
         TEST(test_one_pin_of_two_sources),
         TEST(test_second_source),
         TEST(test_sources_that_have_nothing),
+        TEST(test_pin_source_of_the_uri),
         TEST(test_last_try_is_a_persons),
         TEST(test_device_error_is_no_wrong_pin),
         TEST(test_device_error_that_passes),
