@@ -116,7 +116,9 @@ static struct err *set_unsigned(const struct field *f, const char *text, unsigne
     return NULL;
 }
 
-/* All enumerations here are stored as int: gcc and clang agree while a value may be any int. */
+/* gcc and clang store enumerations without negative values as unsigned int. */
+_Static_assert(sizeof(enum profile_login) == sizeof(unsigned), "enumerations are unsigned");
+
 static struct err *set_enum(const struct field *f, const char *text, unsigned *target)
 {
     for (unsigned i = 0; f->words[i] != NULL; i++) {

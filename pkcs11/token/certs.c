@@ -51,8 +51,9 @@ static struct ssh_key *rsa_key(const EVP_PKEY *pkey)
         BN_num_bytes(n) <= (int)sizeof n_bytes && BN_num_bytes(e) <= (int)sizeof e_bytes) {
         size_t n_len = (size_t)BN_bn2bin(n, n_bytes);
         size_t e_len = (size_t)BN_bn2bin(e, e_bytes);
-        AUTO(err_free) struct err *bad =
-            ssh_key_from_rsa(view_of(n_bytes, n_len), view_of(e_bytes, e_len), &key);
+        struct err *bad = ssh_key_from_rsa(view_of(n_bytes, n_len), view_of(e_bytes, e_len), &key);
+
+        err_free(&bad); /* then there is no key */
     }
     BN_free(n);
     BN_free(e);
@@ -66,9 +67,9 @@ static struct ssh_key *ec_key(EVP_PKEY *pkey)
     int bits = EVP_PKEY_get_bits(pkey);
     struct ssh_key *key = NULL;
     enum ssh_key_type type = bits == 256 ? SSH_KEY_P256 : bits == 384 ? SSH_KEY_P384 : SSH_KEY_P521;
-    AUTO(err_free) struct err *bad =
-        len > 0 ? ssh_key_from_point(type, view_of(point, len), &key) : NULL;
+    struct err *bad = len > 0 ? ssh_key_from_point(type, view_of(point, len), &key) : NULL;
 
+    err_free(&bad);
     OPENSSL_free(point);
     return key;
 }
@@ -80,8 +81,9 @@ static struct ssh_key *ed25519_key(const EVP_PKEY *pkey)
     struct ssh_key *key = NULL;
 
     if (EVP_PKEY_get_raw_public_key(pkey, point, &len) == 1 && len == sizeof point) {
-        AUTO(err_free) struct err *bad =
-            ssh_key_from_point(SSH_KEY_ED25519, view_of(point, len), &key);
+        struct err *bad = ssh_key_from_point(SSH_KEY_ED25519, view_of(point, len), &key);
+
+        err_free(&bad);
     }
     return key;
 }

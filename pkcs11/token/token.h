@@ -14,6 +14,9 @@ struct token_library_info {
     unsigned cryptoki_major, cryptoki_minor, major, minor;
 };
 
+/** token_module_load() - open the library, C_Initialize as the profile says, attach libp11
+ * @profile: borrowed for the call
+ * Errors: those of p11_library_open(), or what C_Initialize answered */
 struct err *token_module_load(const char *path, const struct profile_load *profile,
                               struct token_module **ret) MUST_CHECK;
 /** token_module_unload() - after all workers were joined and all tokens closed (token_close() logs
