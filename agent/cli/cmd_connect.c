@@ -107,15 +107,19 @@ static struct err *target(const char *text, json_t *body)
 
 static struct err *connect_body(struct cli *c, json_t *body)
 {
+    static const struct {
+        const char *option, *member;
+    } members[] = {{"identity", "identity"}, {"run", "command"}, {"known-hosts", "known_hosts"}};
     const char *timeout = cli_option(c, "timeout");
     int64_t s = 0;
     struct err *e = target(cli_argument(c, 0), body);
 
-    if (cli_option(c, "identity") != NULL) {
-        json_object_set_new(body, "identity", json_string(cli_option(c, "identity")));
-    }
-    if (cli_option(c, "run") != NULL) {
-        json_object_set_new(body, "command", json_string(cli_option(c, "run")));
+    for (size_t i = 0; i < ARRAY_LEN(members); i++) {
+        const char *value = cli_option(c, members[i].option);
+
+        if (value != NULL) {
+            json_object_set_new(body, members[i].member, json_string(value));
+        }
     }
     if (e == NULL && timeout != NULL) {
         e = text_duration(timeout, &s);

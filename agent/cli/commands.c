@@ -39,6 +39,7 @@ static const struct cli_option unlock_options[] = {
 static const struct cli_option connect_options[] = {
     {"identity", "NAME", "offer only this identity"},
     {"run", "COMMAND", "run a command instead of an empty session"},
+    {"known-hosts", "FILE", "instead of those of the agent's user"},
     {"timeout", "SECONDS", "for each step (default 10)"},
     {NULL, NULL, NULL},
 };

@@ -9,6 +9,7 @@
 
 /* --- status.c --- */
 control_handler control_status_get;
+extern const char *const control_status_query[];
 /** control_helper_json() - openapi.yaml's `helper`; caller owns */
 json_t *control_helper_json(const struct io_helper_status *h);
 
@@ -26,7 +27,6 @@ void control_token_warnings(const struct control_deps *d, json_t *warnings);
 control_handler control_keys_list, control_key_get, control_key_generate, control_key_delete,
     control_key_prove;
 extern const struct control_member control_key_generate_body[];
-extern const char *const control_status_query[];
 extern const char *const control_keys_list_query[], *const control_key_delete_query[];
 /** control_keys_json() - of one token, or all for NULL; caller owns */
 json_t *control_keys_json(const struct control_deps *d, const struct remote_token *of);

@@ -1,0 +1,254 @@
+/*
+ * The agent put together: every folder is made here, in the order of the layers, and taken apart in
+ * the reverse order. News travels one way: tokens change -> identities look for their keys ->
+ * the renewal clock thinks again.
+ *
+ * Nothing here may block: helpers load modules and talk to networks, this process only waits.
+ */
+#include "daemon/app.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "control/control.h"
+#include "daemon/parts.h"
+#include "protocol/protocol.h"
+#include "renew/renew.h"
+
+struct app {
+    struct config *config;
+    bool no_renewal;
+    struct parts_paths paths;
+    struct profile_set *profiles;
+    struct io_loop *loop;
+    struct remote *remote;
+    struct parts_signers signers;
+    struct identity_set *identities;
+    struct renew *renew;
+    struct protocol_socket *socket;
+    struct control *control;
+    struct event *on_signal[2];
+};
+
+static void on_remote_change(void *arg)
+{
+    struct app *a = arg;
+
+    if (a->identities != NULL) {
+        identity_set_refresh(a->identities);
+    }
+}
+
+static void on_identity_change(void *arg)
+{
+    struct app *a = arg;
+
+    if (a->renew != NULL && !a->no_renewal) {
+        renew_reconsider(a->renew);
+    }
+}
+
+static void on_counters(void *arg, struct control_counters *ret)
+{
+    const struct app *a = arg;
+    struct protocol_stats s;
+
+    protocol_stats(a->socket, &s);
+    *ret = (struct control_counters){
+        .connections = s.connections,
+        .lists = s.lists,
+        .signs = s.signs,
+        .refused = s.refused,
+        .failed = s.failed,
+        .open = s.open,
+    };
+}
+
+static void on_stop_signal(evutil_socket_t signum, short events, void *arg)
+{
+    struct app *a = arg;
+
+    (void)events;
+    log_line(LOG_NOTE, "stopping on signal %d", (int)signum);
+    io_loop_stop(a->loop);
+}
+
+static struct err *watch_signals(struct app *a)
+{
+    static const int signals[] = {SIGTERM, SIGINT};
+
+    signal(SIGPIPE, SIG_IGN);
+    for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
+        a->on_signal[i] = evsignal_new(io_loop_base(a->loop), signals[i], on_stop_signal, a);
+        if (a->on_signal[i] == NULL || evsignal_add(a->on_signal[i], NULL) < 0) {
+            return err_new(ERR_NOMEM, "watch signal %d", signals[i]);
+        }
+    }
+    return NULL;
+}
+
+/* Thousands of clients are normal: take all the descriptors we may have. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit) < 0) {
+            log_line(LOG_WARN, "the descriptor limit stays as it is: %s", strerror(errno));
+        }
+    }
+}
+
+static struct err *make_identities(struct app *a)
+{
+    uint64_t seed = 0;
+    struct err *e = parts_signers_new(a->config, a->loop, &a->paths, a->remote, &a->signers);
+
+    if (e == NULL) {
+        e = parts_identities(a->config, a->loop, a->remote, &a->signers, on_identity_change, a,
+                             &a->identities);
+    }
+    if (e == NULL && getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed) {
+        e = err_sys(errno, "getrandom");
+    }
+    return e != NULL ? e : renew_new(a->loop, a->identities, seed, &a->renew);
+}
+
+static struct err *listen_ssh(struct app *a, const char *path)
+{
+    int fd = -1;
+    struct err *e = io_listen_bind(path, &fd);
+
+    if (e == NULL) {
+        e = protocol_listen(a->loop, fd, path, a->identities, a->remote, &a->socket);
+    }
+    return err_add(e, "agent socket %s", path);
+}
+
+static struct err *listen_control(struct app *a, const char *path, const char *agent_socket)
+{
+    int fd = -1;
+    struct err *e = io_listen_bind(path, &fd);
+    struct control_deps deps = {
+        .loop = a->loop,
+        .remote = a->remote,
+        .identities = a->identities,
+        .renew = a->renew,
+        .vault = a->signers.vault,
+        .signers = (const struct signer *const *)a->signers.all,
+        .signers_n = a->signers.n,
+        .agent_socket = agent_socket,
+        .config_file = a->config->file,
+        .connect_helper = a->paths.connect_helper,
+        .counters = on_counters,
+        .arg = a,
+    };
+
+    if (e == NULL) {
+        e = control_new(&deps, fd, path, &a->control);
+    }
+    return err_add(e, "control socket %s", path);
+}
+
+static struct err *build(struct app *a, const struct app_options *o)
+{
+    const char *socket = o->socket != NULL ? o->socket : a->config->agent.socket;
+    const char *control = o->control != NULL ? o->control : a->config->agent.control;
+    struct err *e = parts_paths_find(a->config, o->helpers, &a->paths);
+
+    raise_descriptor_limit();
+    if (e == NULL) {
+        e = profile_set_load((const char *const *)a->paths.profiles, &a->profiles);
+    }
+    if (e == NULL) {
+        e = io_loop_new(&a->loop);
+    }
+    if (e == NULL) {
+        e = watch_signals(a);
+    }
+    if (e == NULL) {
+        e = file_make_folder(a->config->agent.state, 0700);
+    }
+    if (e == NULL) {
+        e = parts_remote(a->config, a->loop, &a->paths, a->profiles, on_remote_change, a,
+                         &a->remote);
+    }
+    if (e == NULL) {
+        e = make_identities(a);
+    }
+    if (e == NULL) {
+        e = listen_ssh(a, socket);
+    }
+    if (e == NULL) {
+        e = listen_control(a, control, socket);
+    }
+    return e;
+}
+
+static void say_ready(int fd)
+{
+    static const char ready[] = "ready\n";
+
+    if (fd >= 0 && write(fd, ready, strlen(ready)) < 0) {
+        log_line(LOG_WARN, "nobody waits for us to be ready: %s", strerror(errno));
+    }
+    auto_close(&fd);
+}
+
+struct err *app_new(struct config *config, const struct app_options *options, struct app **ret)
+{
+    AUTO(app_free) struct app *a = calloc(1, sizeof *a);
+
+    if (a == NULL) {
+        config_free(&config);
+        return err_nomem();
+    }
+    a->config = config;
+    a->no_renewal = options->no_renewal;
+    struct err *e = build(a, options);
+
+    if (e != NULL) {
+        return e;
+    }
+    remote_start(a->remote);
+    on_identity_change(a);
+    say_ready(options->ready_fd);
+    *ret = take(&a);
+    return NULL;
+}
+
+struct err *app_run(struct app *a)
+{
+    return io_loop_run(a->loop);
+}
+
+void app_free(struct app **ap)
+{
+    struct app *a = take(ap);
+
+    if (a == NULL) {
+        return;
+    }
+    control_free(&a->control);
+    protocol_free(&a->socket);
+    renew_free(&a->renew);
+    identity_set_free(&a->identities);
+    parts_signers_deinit(&a->signers);
+    remote_free(&a->remote);
+    for (size_t i = 0; i < ARRAY_LEN(a->on_signal); i++) {
+        if (a->on_signal[i] != NULL) {
+            event_free(a->on_signal[i]);
+        }
+    }
+    io_loop_free(&a->loop);
+    profile_set_free(&a->profiles);
+    parts_paths_deinit(&a->paths);
+    config_free(&a->config);
+    free(a);
+}
