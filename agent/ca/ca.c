@@ -27,6 +27,8 @@ struct job {
     void *arg;
 };
 
+LIST_HEAD(job_list, job);
+
 struct ca {
     char *name, *key_uri;
     struct remote *remote;
@@ -34,7 +36,7 @@ struct ca {
     size_t roles_n;
     struct ca_serial *serial;
     uint64_t handles;
-    LIST_HEAD(, job) jobs;
+    struct job_list jobs;
 };
 
 static void job_free(struct job **jp)
@@ -197,14 +199,13 @@ static void job_cancel(struct job *j)
 static void ca_cancel(void *self, uint64_t handle)
 {
     struct ca *ca = self;
-    struct job *j;
+    struct job *j = LIST_FIRST(&ca->jobs);
 
-    LIST_FOREACH(j, &ca->jobs, next)
-    {
-        if (j->handle == handle) {
-            job_cancel(j);
-            return;
-        }
+    while (j != NULL && j->handle != handle) {
+        j = LIST_NEXT(j, next);
+    }
+    if (j != NULL) {
+        job_cancel(j);
     }
 }
 

@@ -1,8 +1,8 @@
 /*
- * Serial numbers that never repeat, also not after a crash or with the file gone. A block of them is
- * reserved on disk before the first is given, so that what a crash leaves unused is lost, not given
- * twice. The next block is reserved in a round of the loop of its own, while the last numbers of this
- * one are given, so that a signature does not wait for the disk.
+ * Serial numbers that never repeat, also not after a crash or with the file gone. A block of them
+ * is reserved on disk before the first is given, so that what a crash leaves unused is lost, not
+ * given twice. The next block is reserved in a round of the loop of its own, while the last numbers
+ * of this one are given, so that a signature does not wait for the disk.
  *
  * A file that is there and cannot be read is an error, never a reason to begin anew. Without a file
  * the numbers begin at the time of day, far above what was given before.
