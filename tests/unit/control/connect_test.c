@@ -30,13 +30,14 @@ static void test_a_login(void **state)
 
     (void)state;
     run_begins(&c, "{\"user\":\"u\",\"host\":\"h\",\"port\":2222,\"command\":\"id\","
-                   "\"step_timeout_ms\":500}");
+                   "\"step_timeout_ms\":500,\"known_hosts\":\"kh\"}");
     assert_string_equal(fake.connect.user, "u");
     assert_string_equal(fake.connect.host, "h");
     assert_string_equal(fake.connect.command, "id");
     assert_int_equal(fake.connect.port, 2222);
     assert_int_equal(fake.connect.step_timeout_ms, 500);
     assert_int_equal(fake.connect.only_key.len, 0);
+    assert_string_equal(fake.known_hosts, "kh");
     fake.on_event(fake.arg, &ev);
     ev = (struct connect_event){.step = CONNECT_SESSION,
                                 .ok = true,
@@ -74,6 +75,7 @@ static void test_defaults(void **state)
     run_begins(&c, simple);
     assert_int_equal(fake.connect.port, 22);
     assert_null(fake.connect.command);
+    assert_null(fake.connect.known_hosts);
     assert_string_equal(fake.connect.agent_socket, "/run/agent.sock");
     fake.on_end(fake.arg, NULL, 0, 0);
     client_answer(&c);

@@ -22,6 +22,8 @@ struct err *connect_start(struct io_loop *l, const struct connect_conf *conf, st
     fake_copy(conf->user, fake.user, sizeof fake.user, &fake.connect.user);
     fake_copy(conf->host, fake.host, sizeof fake.host, &fake.connect.host);
     fake_copy(conf->command, fake.command, sizeof fake.command, &fake.connect.command);
+    snprintf(fake.known_hosts, sizeof fake.known_hosts, "%s",
+             conf->known_hosts != NULL ? conf->known_hosts[0] : "");
     assert_true(conf->only_key.len <= sizeof fake.only_key);
     if (conf->only_key.len > 0) {
         memcpy(fake.only_key, conf->only_key.p, conf->only_key.len);

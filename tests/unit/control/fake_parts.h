@@ -41,7 +41,15 @@ struct connect_run {
     int unused;
 };
 
-enum fake_call { FAKE_NOTHING, FAKE_UNLOCK, FAKE_GENERATE, FAKE_DELETE, FAKE_PROVE, FAKE_RENEW };
+enum fake_call {
+    FAKE_NOTHING,
+    FAKE_UNLOCK,
+    FAKE_GENERATE,
+    FAKE_DELETE,
+    FAKE_PROVE,
+    FAKE_RENEW,
+    FAKE_SETTLE
+};
 
 static struct {
     struct remote_token token[FAKE_MAX];
@@ -68,9 +76,10 @@ static struct {
     struct remote_key_spec spec; /* label, id: the copies below */
     char label[64], id[32];
     struct remote_key *deleted;
+    int64_t settle_ms;
 
     struct connect_conf connect; /* strings: the copies below */
-    char user[64], host[64], command[64];
+    char user[64], host[64], command[64], known_hosts[64];
     uint8_t only_key[2048];
     void (*on_event)(void *arg, const struct connect_event *event);
     connect_done_fn *on_end;
@@ -107,6 +116,7 @@ static inline void fake_done(struct err *e)
     case FAKE_UNLOCK:
     case FAKE_DELETE:
     case FAKE_RENEW:
+    case FAKE_SETTLE:
         fake.on_done(fake.arg, e);
         return;
     case FAKE_GENERATE:
@@ -257,6 +267,14 @@ void remote_try_export(struct remote *r, struct remote_key *k, remote_text_fn *o
     (void)k;
     fake.on_text = on_done;
     fake_called(FAKE_PROVE, arg);
+}
+
+void remote_when_settled(struct remote *r, struct mono deadline, remote_done_fn *on_done, void *arg)
+{
+    (void)r;
+    fake.settle_ms = mono_left_ms(deadline);
+    fake.on_done = on_done;
+    fake_called(FAKE_SETTLE, arg);
 }
 
 /* --- identity --- */

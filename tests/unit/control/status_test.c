@@ -173,6 +173,31 @@ static void test_clock_warning(void **state)
     assert_warned("the clock of corp is 1m 1s ahead of ours");
 }
 
+/* Waiting for the tokens: the answer comes when they have settled, or did not in time. */
+static void test_settle(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct client c;
+
+        client_open(&c);
+        send_request(&c, "GET", "/v1/status?settle=3s", NULL);
+        pump(was_called, &(unsigned){i + 1});
+        assert_in_range(fake.settle_ms, 1, 3000);
+        client_read(&c);
+        assert_int_equal(c.len, 0);
+        fake_done(i == 0 ? NULL : err_new(ERR_TIMEOUT, "not yet"));
+        client_answer(&c);
+        assert_int_equal(c.status, 200);
+        client_close(&c);
+    }
+    assert_int_equal(ask("GET", "/v1/status?settle=0", NULL), 200);
+    assert_int_equal(ask("GET", "/v1/status?settle=61", NULL), 400);
+    assert_int_equal(ask("GET", "/v1/status?settle=soon", NULL), 400);
+    assert_problem("input", "query: settle has to be 0 to 60 seconds");
+    assert_int_equal(fake.calls, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +207,7 @@ int main(void)
         TEST(test_key_warnings),
         TEST(test_certificate_warnings),
         TEST(test_clock_warning),
+        TEST(test_settle),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
