@@ -42,6 +42,12 @@ static char **get_list(struct rd *r)
     return list;
 }
 
+/* Here, and not with the reading of YAML: holdfast-token needs it, and must not get a YAML parser. */
+void profile_load_deinit(struct profile_load *p)
+{
+    field_free_all(SECTION_LOAD, p);
+}
+
 void profile_load_put(struct buf *b, const struct profile_load *p)
 {
     buf_put_bool(b, p->os_locking);

@@ -160,11 +160,6 @@ void profile_why_deinit(struct profile_why *w)
     *w = (struct profile_why){0};
 }
 
-void profile_load_deinit(struct profile_load *p)
-{
-    field_free_all(SECTION_LOAD, p);
-}
-
 /* Who set each field of the section: an index into the set's documents. */
 struct trail {
     const struct document *by[FIELDS_MAX];
