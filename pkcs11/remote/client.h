@@ -175,13 +175,15 @@ struct remote {
     uint32_t signs_n, free_sign;
     struct buf scratch;
     struct io_timer *tick, *poll;
-    bool started, ending;
+    bool started, ending, changed;
     TAILQ_HEAD(, settled) settled;
 };
 
 /* remote.c */
-/** remote_poke() - something changed: have the tick in the next round */
+/** remote_poke() - something changed: have the tick in the next round, and on_change with it */
 void remote_poke(struct remote *r);
+/** remote_again() - have the tick in the next round */
+void remote_again(struct remote *r);
 
 /* module.c */
 struct err *module_init(struct module *m, struct remote *r, const struct remote_module_conf *conf)

@@ -57,6 +57,16 @@ static void module_fail(struct module *m, struct err *e)
     remote_poke(m->r);
 }
 
+static bool is_same_list(const struct module *m, const struct present *list, size_t n)
+{
+    for (size_t i = 0; n == m->present_n && i < n; i++) {
+        if (memcmp(&list[i].info, &m->present[i].info, sizeof list[i].info) != 0) {
+            return false;
+        }
+    }
+    return n == m->present_n;
+}
+
 /* Is this listed token the one that the slot has open? */
 static bool is_same(const struct token_info *a, const struct token_info *b)
 {
@@ -100,6 +110,9 @@ static struct err *take_list(struct module *m, struct rd *reply)
         list[i].info = info[i];
         list[i].uri = p11_uri_text(&id, NULL, (struct view){NULL, 0});
     }
+    if (!is_same_list(m, list, n)) {
+        remote_poke(m->r);
+    }
     free_present(m->present, m->present_n);
     m->present = list;
     m->present_n = n;
@@ -129,7 +142,7 @@ static void on_looked(void *arg, struct err *failed, struct rd *reply)
     } else if (e != NULL && !m->failed) {
         module_fail(m, take(&e)); /* the helper did not even start */
     }
-    remote_poke(m->r);
+    remote_again(m->r);
 }
 
 /* The lanes of tokens that went away; empty for a helper that is yet to come up. */
@@ -268,7 +281,7 @@ void module_check(struct module *m)
     if (!m->ready) {
         m->ready = true;
         io_helper_ready(m->helper);
-        remote_poke(m->r); /* what waited for this can go on */
+        remote_again(m->r); /* what waited for this can go on */
     }
 }
 

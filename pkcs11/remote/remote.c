@@ -12,6 +12,12 @@
 
 void remote_poke(struct remote *r)
 {
+    r->changed = true;
+    remote_again(r);
+}
+
+void remote_again(struct remote *r)
+{
     if (r->tick != NULL && !r->ending) {
         io_timer_set(r->tick, mono_now());
     }
@@ -100,7 +106,7 @@ static void on_poll(void *arg)
             module_look(m);
         }
     }
-    remote_poke(r);
+    remote_again(r);
 }
 
 static void on_tick(void *arg)
@@ -116,7 +122,10 @@ static void on_tick(void *arg)
     if (r->started && !io_timer_is_set(r->poll) && wants_poll(r)) {
         io_timer_set(r->poll, mono_in(POLL_MS));
     }
-    if (r->on_change != NULL) {
+    bool changed = r->changed;
+
+    r->changed = false;
+    if (changed && r->on_change != NULL) {
         r->on_change(r->arg);
     }
     while (is_settled(r) && !TAILQ_EMPTY(&r->settled)) {

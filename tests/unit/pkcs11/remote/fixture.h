@@ -61,7 +61,7 @@ static const char profile_text[] =
     "P11SHIM_TRACE]\n"
     "  write-paths: [/]\n"
     "token:\n  sessions-max: 0\n  login: auto\n  rsa-hash: host\n  ecdsa-hash: host\n"
-    "  ed25519: yes\n  ed25519-params: oid\n  ec-point: any\n  generate: yes\n"
+    "  ed25519: yes\n  ed25519-params: oid\n  ec-point: any\n  generate: yes\n  sign-only: yes\n"
     "  sensitive-reported: yes\n  sign-timeout: 20s\n  login-timeout: 20s\n"
     "  generate-timeout: 1m\n  mechanisms-off: []\n";
 
