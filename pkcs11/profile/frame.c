@@ -42,7 +42,7 @@ static char **get_list(struct rd *r)
     return list;
 }
 
-/* Here, and not with the reading of YAML: holdfast-token needs it, and must not get a YAML parser. */
+/* Here, not with the reading of YAML: holdfast-token needs it and must get no YAML parser. */
 void profile_load_deinit(struct profile_load *p)
 {
     field_free_all(SECTION_LOAD, p);
