@@ -100,6 +100,7 @@ static struct err *new_helper(struct io_loop *l, struct connect_run *c, const ch
         .outstanding_max = 1,
         .lane_outstanding_max = 1,
         .idle_exit_ms = IDLE_EXIT_MS,
+        .expendable = true, /* it holds nothing, and a run may be freed while the loop goes on */
         .on_up = on_up,
         .on_down = on_down,
         .arg = c,

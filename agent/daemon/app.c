@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "control/control.h"
+#include "daemon/news.h"
 #include "daemon/parts.h"
 #include "protocol/protocol.h"
 #include "renew/renew.h"
@@ -32,6 +33,7 @@ struct app {
     struct renew *renew;
     struct protocol_socket *socket;
     struct control *control;
+    struct news *news;
     struct event *on_signal[2];
 };
 
@@ -39,6 +41,7 @@ static void on_remote_change(void *arg)
 {
     struct app *a = arg;
 
+    news_tokens(a->news, a->remote);
     if (a->identities != NULL) {
         identity_set_refresh(a->identities);
     }
@@ -48,6 +51,7 @@ static void on_identity_change(void *arg)
 {
     struct app *a = arg;
 
+    news_identities(a->news, a->identities);
     if (a->renew != NULL && !a->no_renewal) {
         renew_reconsider(a->renew);
     }
@@ -210,8 +214,9 @@ struct err *app_new(struct config *config, const struct app_options *options, st
         return err_nomem();
     }
     a->config = config;
+    a->news = news_new();
     a->no_renewal = options->no_renewal;
-    struct err *e = build(a, options);
+    struct err *e = a->news != NULL ? build(a, options) : err_nomem();
 
     if (e != NULL) {
         return e;
@@ -247,6 +252,7 @@ void app_free(struct app **ap)
         }
     }
     io_loop_free(&a->loop);
+    news_free(&a->news);
     profile_set_free(&a->profiles);
     parts_paths_deinit(&a->paths);
     config_free(&a->config);

@@ -303,7 +303,7 @@ struct err *io_helper_new(struct io_loop *l, const struct io_helper_conf *conf,
 static void end_for_good(struct io_helper *h)
 {
     hang_up(h);
-    if (!io_process_wait(h->process, PATIENCE_MS)) {
+    if (!h->conf.expendable && !io_process_wait(h->process, PATIENCE_MS)) {
         io_process_kill(h->process);
         io_process_wait(h->process, KILL_WAIT_MS);
     }

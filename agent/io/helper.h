@@ -30,6 +30,7 @@ struct io_helper_conf {
     unsigned outstanding_max; /* start value, see io_helper_limits() */
     unsigned lane_outstanding_max; /* start value */
     int64_t idle_exit_ms;          /* stop it after so long without a request; 0: never */
+    bool expendable;               /* io_helper_free() kills it and does not wait */
     /** it runs (again): send set-up calls with .setup, then io_helper_ready() */
     void (*on_up)(void *arg);
     /** it died, was killed for a deadline, was restarted, or could not start; what was with it has

@@ -88,14 +88,16 @@ def test_flags_0_with_an_rsa_certificate_takes_the_request_s_algorithm(bench):
             assert got[0] == 14 and name.split(b"-cert")[0] in got, got[:40]
 
 
-def test_ssh_add_and_ssh_keygen_know_it(bench):
+def test_ssh_keygen_signs_files_but_random_bytes_are_refused(bench):
     agent = bench.with_key(bench.agent([bench.identity(offer="both")]))
     with agent:
         agent.wait_active("web")
         env = {**os.environ, "SSH_AUTH_SOCK": str(agent.socket)}
         public = bench.folder / "web.pub"
         public.write_text(agent.holdfast("key", "public", "web").stdout)
-        subprocess.run(["ssh-add", "-T", public], env=env, check=True, capture_output=True)
+        done = subprocess.run(["ssh-add", "-T", public], env=env, capture_output=True)
+        assert done.returncode != 0  # it asks for a signature of random bytes
+        assert "neither" in agent.log() or "payload" in agent.log(), agent.log()
         message = bench.folder / "message"
         message.write_text("hello\n")
         subprocess.run(["ssh-keygen", "-Y", "sign", "-n", "file", "-f", public, message], env=env,

@@ -153,8 +153,7 @@ def test_token_removed_and_back(bench, place, sshd):
 
 
 def test_module_that_crashes_in_sign(bench, place, sshd):
-    shim = BIN.parent / "tests/fakes/libp11shim.so"
-    shim = shim if shim.exists() else shim.with_name("p11shim.so")
+    shim = BIN.parent / "tests/fakes/p11shim.so"
     plan = bench.folder / "plan"
     plan.write_text("")
     agent = bench.with_key(bench.agent())
@@ -162,10 +161,10 @@ def test_module_that_crashes_in_sign(bench, place, sshd):
     profiles = bench.folder / "profiles"
     profiles.mkdir()
     (profiles / "90-shim.yaml").write_text(
-        "match:\n  module: [\"*p11shim.so\"]\nload:\n"
-        "  environment: [HOME, LANG, SOFTHSM2_CONF, P11SHIM_MODULE, P11SHIM_PLAN_FILE]\n")
+        "match:\n  module: [p11shim.so]\nload:\n"
+        "  environment: [HOME, LANG, SOFTHSM2_CONF, P11SHIM_MODULE, P11SHIM_CONTROL]\n")
     agent.settings["agent"]["profiles"] = [str(profiles)]
-    agent.extra_env.update(P11SHIM_MODULE=bench.token.module, P11SHIM_PLAN_FILE=str(plan))
+    agent.extra_env.update(P11SHIM_MODULE=bench.token.module, P11SHIM_CONTROL=str(plan))
     agent.write_config()
     with agent:
         agent.wait_active("web")
