@@ -7,6 +7,7 @@
 #include "pkcs11/profile/field.h"
 
 #include <ctype.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,8 @@ static const char *const hash_words[] = {"host", "token", NULL};
 static const char *const params_words[] = {"oid", "name", NULL};
 /* What an absent list is called, where it means something else than an empty one. */
 static const char *const anywhere[] = {"anywhere", NULL};
+/* A number may be given as this word: one for each core. */
+static const char *const cores_word[] = {"cores", NULL};
 static const char *const point_words[] = {"any", "octet-string", "raw", NULL};
 
 #define MATCH(name, kind, member) {name, kind, offsetof(struct match, member), NULL, 0, 0}
@@ -40,7 +43,8 @@ static const struct field fields[SECTIONS][FIELDS_MAX] = {
     },
     {
         LOAD("os-locking", FIELD_BOOL, os_locking),
-        LOAD("threads-max", FIELD_UNSIGNED, threads_max),
+        {"threads-max", FIELD_UNSIGNED, offsetof(struct profile_load, threads_max), cores_word, 1,
+         64},
         LOAD("init-string", FIELD_TEXT, init_string),
         LOAD("allow-exec", FIELD_BOOL, allow_exec),
         LOAD("allow-inet", FIELD_BOOL, allow_inet),
@@ -105,9 +109,23 @@ static bool read_number(const char **at, unsigned max, unsigned *ret)
     return true;
 }
 
+/* Those that this process may run on. */
+static unsigned cores(const struct field *f)
+{
+    cpu_set_t set;
+    unsigned n = sched_getaffinity(0, sizeof set, &set) == 0 ? (unsigned)CPU_COUNT(&set) : f->max;
+
+    return n < f->min ? f->min : n > f->max ? f->max : n;
+}
+
 static struct err *set_unsigned(const struct field *f, const char *text, unsigned *target)
 {
     unsigned n = 0;
+
+    if (f->words != NULL && strcmp(text, f->words[0]) == 0) {
+        *target = cores(f);
+        return NULL;
+    }
 
     if (!read_number(&text, f->max, &n) || *text != '\0' || n < f->min) {
         return err_new(ERR_INPUT, "not a number from %u to %u", f->min, f->max);

@@ -37,7 +37,8 @@ struct field {
     const char *name; /* NULL ends a section's list */
     enum field_kind kind;
     size_t offset;
-    const char *const *words; /* FIELD_ENUM: values 0, 1, ...; FIELD_LIST: word for none */
+    const char *const *words; /* FIELD_ENUM: values 0, 1, ...; FIELD_LIST: word for none;
+                                 FIELD_UNSIGNED: word for as many as there are cores */
     unsigned min, max;        /* FIELD_UNSIGNED */
 };
 

@@ -59,6 +59,8 @@ static void test_refused(void **state)
     refused("load:\n  threads-max: 0\n", "x.yaml:2:", "load.threads-max");
     refused("load:\n  threads-max: 65\n", "x.yaml:2:", "load.threads-max");
     refused("load:\n  threads-max: -1\n", "x.yaml:2:", "load.threads-max");
+    refused("load:\n  threads-max: core\n", "x.yaml:2:", "load.threads-max");
+    refused("token:\n  sessions-max: cores\n", "x.yaml:2:", "token.sessions-max");
     refused("load:\n  threads-max: [1]\n", "x.yaml:2:", "threads-max");
     refused("load:\n  environment: HOME\n", "x.yaml:2:", "environment");
     refused("token:\n  sign-timeout: 0\n", "x.yaml:2:", "token.sign-timeout");

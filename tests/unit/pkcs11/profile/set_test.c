@@ -1,6 +1,7 @@
 /*
  * Resolving: which file wins, why a value is what it is, and what the shipped files say.
  */
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -128,11 +129,36 @@ static void test_shipped_products(void **state)
     assert_true(text_list_has(tpm.environment, "TPM2_PKCS11_STORE"));
     assert_false(t.ed25519);
     assert_true(t.mechanisms_off_n == 2);
-    assert_int_equal(soft.threads_max, 8);
+    assert_true(soft.threads_max >= 1 && soft.threads_max <= 64);
     assert_true(text_list_has(soft.environment, "SOFTHSM2_CONF"));
-    assert_reason(&why, "threads-max", "8", "30-softhsm2.yaml");
+    assert_string_equal(reason(&why, "threads-max")->file, "30-softhsm2.yaml");
     assert_reason(&why, "finalize", "yes", "10-default.yaml");
     assert_int_equal(text_list_len(why.files), 2);
+}
+
+/* One worker for each core that the agent may use. */
+static void test_cores(void **state)
+{
+    (void)state;
+    AUTO(auto_free) char *shipped = shipped_folder();
+    AUTO(profile_set_free) struct profile_set *s = load(shipped, NULL);
+    AUTO(profile_load_deinit) struct profile_load all;
+    AUTO(profile_load_deinit) struct profile_load one;
+    AUTO(profile_why_deinit) struct profile_why why;
+    cpu_set_t before, pinned;
+
+    assert_int_equal(sched_getaffinity(0, sizeof before, &before), 0);
+    assert_null(profile_match_load(s, "/usr/lib/softhsm/libsofthsm2.so", &all, NULL));
+    CPU_ZERO(&pinned);
+    CPU_SET((size_t)sched_getcpu(), &pinned);
+    assert_int_equal(sched_setaffinity(0, sizeof pinned, &pinned), 0);
+    struct err *e = profile_match_load(s, "/usr/lib/softhsm/libsofthsm2.so", &one, &why);
+
+    assert_int_equal(sched_setaffinity(0, sizeof before, &before), 0);
+    assert_null(e);
+    assert_int_equal(all.threads_max, CPU_COUNT(&before) < 64 ? CPU_COUNT(&before) : 64);
+    assert_int_equal(one.threads_max, 1);
+    assert_reason(&why, "threads-max", "1", "30-softhsm2.yaml");
 }
 
 static void test_order(void **state)
@@ -237,6 +263,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_default_is_complete),
         cmocka_unit_test(test_shipped_products),
+        cmocka_unit_test(test_cores),
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_lists),
         cmocka_unit_test(test_load_needs_module_match),
