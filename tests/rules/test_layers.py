@@ -11,7 +11,7 @@ THIRD_PARTY = {
     r"libp11\.h": {"pkcs11/token"}, r"event2/": {"io", "control", "daemon"},
     r"libsmartcols": {"cli"}, r"cyaml/|yaml\.h": {"base", "pkcs11/profile"},
     r"p11-kit/": {"pkcs11/module", "pkcs11/profile", "pkcs11/token", "pkcs11/remote"},
-    r"seccomp|linux/landlock": {"ipc"}, r"jansson": {"vault", "control", "cli"},
+    r"seccomp|linux/landlock": {"ipc"}, r"jansson": {"vault", "control", "cli", "registry"},
 }
 # base.h leaves yaml.h out, so that only the readers of YAML see libcyaml.
 SECOND_HEADERS = {"base/yaml.h"}

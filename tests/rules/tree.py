@@ -10,10 +10,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("HOLDFAST_BUILD", ROOT / "build/asan"))
 
 # A folder uses only folders of a lower tier. (The design has profile/ beside module/; it needs
-# module/ for URIs and mechanism names, so it stands one above.)
+# module/ for URIs and mechanism names, so it stands one
+# above; store/ answers on io/'s loop, so it and registry/ do too.)
 TIERS = {"base": 0, "ssh": 1, "ipc": 1, "pkcs11/module": 1, "io": 2,
          "pkcs11/profile": 2,
-         "store": 2, "registry": 3, "signer": 3, "pkcs11/token": 3, "vault": 4, "connect": 4,
+         "store": 3, "registry": 4, "signer": 3, "pkcs11/token": 3, "vault": 4, "connect": 4,
          "pkcs11/remote": 4, "ca": 5, "identity": 5, "policy": 6, "renew": 6, "protocol": 7,
          "control": 7, "daemon": 8, "cli": 8}
 

@@ -1,0 +1,126 @@
+#ifndef HF_REGISTRY_REGISTRY_H
+#define HF_REGISTRY_REGISTRY_H
+
+#include <jansson.h>
+
+#include "store/store.h"
+
+/**
+ * The registry: what an administrator declares once and delegates use many times. Resources of five
+ * kinds at three scopes. It validates, resolves references and keeps the in-use rule; store/ keeps
+ * the rows. Resources are JSON objects; openapi.yaml in control/ describes them, and kind_*.c are
+ * the tables behind it.
+ *
+ * Every resource:
+ *   identifier  made from the name when it is created, [a-z0-9_]{1,128}, never changes
+ *   name        1..128 characters of UTF-8, no control characters; may be changed
+ *   scope       "account", "org/NAME", "org/NAME/project/NAME" (names: identifiers)
+ *   description, tags (optional); created, updated (RFC 3339), revision
+ *   spec        the kind's own members
+ *   broken      texts that say what has to be mended; absent when none
+ *
+ * References in a spec are text: "main_vault" (own scope), "org.main_vault", "account.main_vault":
+ * never downwards, never sideways.
+ */
+struct registry;
+
+enum registry_kind {
+    REGISTRY_CERTIFICATE,
+    REGISTRY_CONNECTOR,
+    REGISTRY_SECRETS_MANAGER,
+    REGISTRY_SSH_KEY,
+    REGISTRY_INFRASTRUCTURE,
+};
+enum { REGISTRY_KINDS = 5, REGISTRY_NAME_MAX_CHARS = 128, REGISTRY_CERTIFICATES_MAX = 100 };
+
+/** registry_kind_word() - "certificate", "connector", "secrets-manager", "ssh-key",
+ * "infrastructure"; registry_kind_title() - "Certificate", ... as messages say */
+const char *registry_kind_word(enum registry_kind k);
+const char *registry_kind_title(enum registry_kind k);
+bool registry_kind_find(const char *word, enum registry_kind *ret);
+
+/** registry_scope_check() - INPUT when it is none of the three forms */
+struct err *registry_scope_check(const char *scope) MUST_CHECK;
+
+/** Who asks; goes to the audit trail. */
+struct registry_caller {
+    uid_t uid;
+    gid_t gid;
+    pid_t pid;
+};
+
+/** registry_new() - over an open store (taken)
+ * @audit_path: every change, one JSON line each: when, who, what, before and after revision */
+struct err *registry_new(struct io_loop *l, struct store *store, const char *audit_path,
+                         struct registry **ret) MUST_CHECK;
+void registry_free(struct registry **r);
+struct store *registry_store(struct registry *r);
+
+/** Gets a resource, or a page {"items": [...], "next": cursor or null} (borrowed), or an error
+ * (taken). */
+typedef void registry_json_fn(void *arg, struct err *e, json_t *result);
+
+/**
+ * registry_create() - @body: {"name", "description"?, "tags"?, "spec"} (borrowed)
+ * The success text is the resource's "message": "Certificate NAME created successfully".
+ * Errors: INPUT with JSON pointer and what mends it ("Invalid request: Certificate is not a valid X509
+ * Certificate: ..."), EXISTS, NOT_FOUND (a reference), DENIED (a secret value where a reference to one
+ * belongs: says the right way), LIMIT, STORE
+ */
+void registry_create(struct registry *r, const struct registry_caller *who, enum registry_kind kind,
+                     const char *scope, const json_t *body, registry_json_fn *on_done, void *arg);
+void registry_get(struct registry *r, enum registry_kind kind, const char *scope, const char *id,
+                  registry_json_fn *on_done, void *arg);
+/** registry_update() - replace name, description, tags and spec; @expected: revision from If-Match,
+ * 0: any. BUSY ("STALE") when it differs */
+void registry_update(struct registry *r, const struct registry_caller *who, enum registry_kind kind,
+                     const char *scope, const char *id, uint64_t expected, const json_t *body,
+                     registry_json_fn *on_done, void *arg);
+/** registry_delete() - BUSY ("IN-USE") names the users at every scope; with @force the references
+ * become empty and their owners broken, in the same commit */
+void registry_delete(struct registry *r, const struct registry_caller *who, enum registry_kind kind,
+                     const char *scope, const char *id, uint64_t expected, bool force,
+                     registry_json_fn *on_done, void *arg);
+
+struct registry_query {
+    enum registry_kind kind;
+    const char *scope;
+    bool below, above;
+    const char *tag, *name_has, *after;
+    size_t limit;
+};
+void registry_list(struct registry *r, const struct registry_query *q, registry_json_fn *on_done,
+                   void *arg);
+
+/** registry_check_only() - validate a body as registry_create() would, store nothing */
+void registry_check_only(struct registry *r, enum registry_kind kind, const char *scope,
+                         const json_t *body, registry_json_fn *on_done, void *arg);
+
+/** registry_export() - all resources at and below a scope as {"resources": [{"kind", "scope", "name",
+ * "identifier", ...}]}, what registry_apply() takes */
+void registry_export(struct registry *r, const char *scope, registry_json_fn *on_done, void *arg);
+
+struct registry_apply {
+    bool dry_run;
+    bool prune; /* delete what is at or below @prune_scope and not in the document */
+    const char *prune_scope;
+};
+/** registry_apply() - make the registry as the document says, in one commit: creates, updates (only
+ * what differs), deletes. Result: {"changes": [{"what", "kind", "scope", "identifier", "diff": [...]}],
+ * "applied": bool}. Idempotent: a second time has no changes. */
+void registry_apply(struct registry *r, const struct registry_caller *who, const json_t *document,
+                    const struct registry_apply *how, registry_json_fn *on_done, void *arg);
+
+/**
+ * registry_resolve() - an ssh-key with everything it refers to, for use: {"ssh_key": {...},
+ * "secrets_manager": {...}|null, "connector": {...}|null, "certificate": {...}|null}
+ * registry_resolve_all() - {"items": [...]} of all ssh-keys that are active and not broken
+ */
+void registry_resolve(struct registry *r, const char *scope, const char *reference,
+                      registry_json_fn *on_done, void *arg);
+void registry_resolve_all(struct registry *r, registry_json_fn *on_done, void *arg);
+
+/** registry_watch() - told after every change (ours or the fleet's), coalesced; one watcher */
+void registry_watch(struct registry *r, void (*on_change)(void *arg), void *arg);
+
+#endif

@@ -1,0 +1,145 @@
+#ifndef HF_STORE_STORE_H
+#define HF_STORE_STORE_H
+
+#include "io/io.h"
+
+/**
+ * The registry's rows. A store keeps entries and the references between them, and nothing of what
+ * they mean; registry/ gives them meaning. Two stores keep the same contract: sqlite (one machine)
+ * and kv (Vault KV v2, a fleet); the same test suite runs on both.
+ *
+ * All calls are asynchronous and run on the agent's loop; answers come in a later round, in the order
+ * of the calls, and after the change is durable.
+ */
+struct store;
+
+enum {
+    STORE_TEXT_MAX_BYTES = 512, /* a kind, scope or id */
+    STORE_BODY_MAX_BYTES = 1024 * 1024,
+    STORE_REFS_MAX = 64,
+    STORE_CHANGES_MAX = 512, /* in one commit */
+    STORE_PAGE_MAX = 1000,
+};
+
+/** Names one entry: ("connector", "org/acme/project/web", "main_vault"). */
+struct store_key {
+    char *kind, *scope, *id;
+};
+
+struct store_entry {
+    struct store_key key;
+    uint64_t revision;      /* 1 when created, +1 with every change */
+    char *name;             /* shown name: pages are sorted by (scope, name, id) */
+    char *body;             /* text of the registry's making; opaque here */
+    char **tags;            /* NULL-terminated; NULL when none; pages can be filtered by them */
+    struct store_key *refs; /* what it refers to */
+    size_t refs_n;
+    struct wall created, updated;
+};
+
+void store_entry_deinit(struct store_entry *e);
+struct err *store_entry_copy(const struct store_entry *from, struct store_entry *ret) MUST_CHECK;
+
+enum store_what { STORE_CREATE, STORE_UPDATE, STORE_DELETE };
+
+/** One change of a commit. For a delete only the key of @entry counts. */
+struct store_change {
+    enum store_what what;
+    struct store_entry entry; /* revision, created and updated are the store's */
+    uint64_t expected;        /* update, delete: the revision that is changed; 0: whatever it is */
+};
+
+/** Takes an error (owned) or NULL. */
+typedef void store_done_fn(void *arg, struct err *e);
+
+/**
+ * store_commit() - all changes or none; borrowed until the call returns
+ * Errors, each naming the entry: EXISTS (create), NOT_FOUND (update, delete, or a reference to an
+ * entry that does not exist after the commit), BUSY with native name "STALE" (revision differs), BUSY
+ * with native name "IN-USE" (an entry that goes is still referred to; the text lists up to ten
+ * referrers with scope), STORE (disk full, ...: the old state is intact), LIMIT
+ */
+void store_commit(struct store *s, const struct store_change *changes, size_t n,
+                  store_done_fn *on_done, void *arg);
+
+/** Gets entries (borrowed during the call) or an error (taken). @next: cursor of the next page, ""
+ * after the last. */
+typedef void store_entries_fn(void *arg, struct err *e, const struct store_entry *entries, size_t n,
+                              const char *next);
+
+/** store_get() - one entry; NOT_FOUND */
+void store_get(struct store *s, const struct store_key *key, store_entries_fn *on_done, void *arg);
+
+/** What a page shows. All is borrowed until the call returns. */
+struct store_query {
+    const char *kind;     /* NULL: every kind */
+    const char *scope;    /* exactly this scope, unless: */
+    bool below;           /* also the scopes below it */
+    bool above;           /* also the scopes above it */
+    const char *tag;      /* NULL: any */
+    const char *name_has; /* part of the name, case-insensitive; NULL: any */
+    const char *after;    /* cursor of the page before; NULL or "": the first */
+    size_t limit;         /* 1..STORE_PAGE_MAX */
+};
+/** store_page() - entries in the order (scope, name, id). The last page costs no more than the first:
+ * the cursor is a key, never a count. INPUT: a cursor that is none of ours */
+void store_page(struct store *s, const struct store_query *q, store_entries_fn *on_done, void *arg);
+/** store_referrers() - what refers to an entry, at every scope; at most STORE_PAGE_MAX */
+void store_referrers(struct store *s, const struct store_key *key, store_entries_fn *on_done,
+                     void *arg);
+
+/** What a change by anybody (this agent, or another of the fleet) tells: reread what you show. */
+typedef void store_changed_fn(void *arg);
+
+/**
+ * store_sqlite_open() - the default store
+ * @path: database file; WAL, foreign keys, numbered migrations. Its integrity is checked here.
+ * Errors: STORE ("the database is damaged: ..."; says how to restore a backup), UNSUPPORTED (made by a
+ * newer Holdfast)
+ */
+struct err *store_sqlite_open(struct io_loop *l, const char *path, store_changed_fn *on_changed,
+                              void *arg, struct store **ret) MUST_CHECK;
+/** store_backup() - online copy into a new file (sqlite only: UNSUPPORTED otherwise); EXISTS */
+void store_backup(struct store *s, const char *path, store_done_fn *on_done, void *arg);
+/** store_restore() - replace everything by a backup, after checking it; the present state is kept
+ * beside as PATH.before-restore */
+void store_restore(struct store *s, const char *path, store_done_fn *on_done, void *arg);
+/** store_free() - waits for the open calls; their callbacks do not run */
+void store_free(struct store **s);
+
+/** What the kv store needs of Vault; daemon/ binds it to vault/. Paths are below the mount, segments
+ * already safe. Versions are KV v2's. */
+struct store_kv_ops {
+    /** get() - @version 0 and NULL text when absent */
+    void (*get)(void *self, const char *path,
+                void (*on_done)(void *arg, struct err *e, const char *text, uint64_t version),
+                void *arg);
+    /** cas() - write when the version is @version (0: absent); @text NULL: delete.
+     * BUSY when the version differs */
+    void (*cas)(void *self, const char *path, const char *text, uint64_t version,
+                void (*on_done)(void *arg, struct err *e, uint64_t version), void *arg);
+    /** list() - names below a path, folders end with "/" */
+    void (*list)(void *self, const char *path,
+                 void (*on_done)(void *arg, struct err *e, char *const *names), void *arg);
+    void *self;
+};
+
+/**
+ * store_kv_open() - the fleet's store: one KV entry a resource, its referrers kept in the referred
+ * entry, so that the in-use rule holds between agents
+ * @copy_path: local copy (sqlite) that reads go on from when Vault is away; writes refuse with GONE
+ */
+struct err *store_kv_open(struct io_loop *l, const struct store_kv_ops *ops, const char *copy_path,
+                          store_changed_fn *on_changed, void *arg, struct store **ret) MUST_CHECK;
+
+/** How it is; strings are borrowed until the next call. */
+struct store_status {
+    const char *kind; /* "sqlite", "kv" */
+    const char *where;
+    uint64_t entries;
+    bool writable;
+    const struct err *error; /* last, NULL when none */
+};
+void store_status(const struct store *s, struct store_status *ret);
+
+#endif
