@@ -10,6 +10,8 @@
 #include "cli/session.h"
 #include "cli/table.h"
 
+enum { STEP_COLUMNS = 27 }; /* before a step's text */
+
 /* How it went so far. */
 struct report {
     bool json;
@@ -37,9 +39,9 @@ static void print_step(const json_t *line)
     const char *text = json_text(line, "text");
     const char *error = json_text(json_object_get(line, "error"), "text");
 
-    fprintf(stderr, "%s %-12s %5lld ms  %s\n", ok ? "✓" : "✗", json_text(line, "step"),
-            (long long)json_integer_value(json_object_get(line, "took_ms")),
-            !ok && error[0] != '\0' ? error : text);
+    fprintf(stderr, "%s %-14s %5lld ms  ", ok ? "✓" : "✗", json_text(line, "step"),
+            (long long)json_integer_value(json_object_get(line, "took_ms")));
+    text_wrapped(stderr, STEP_COLUMNS, !ok && error[0] != '\0' ? error : text);
 }
 
 static void on_line(void *arg, json_t *line)

@@ -101,9 +101,11 @@ static bool say(const char *what, const char *name, const json_t *error)
     if (text[0] == '\0') {
         return false;
     }
-    AUTO(auto_free) char *safe = text_safe(view_cstr(text));
+    AUTO(auto_free) char *line =
+        text_fmt("%s%s%s: %s", what, name[0] != '\0' ? " " : "", name, text);
 
-    printf("  %s %s: %s\n", what, name, safe != NULL ? safe : "out of memory");
+    printf("  ");
+    text_wrapped(stdout, 2, line != NULL ? line : "out of memory");
     return true;
 }
 

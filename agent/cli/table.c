@@ -6,6 +6,10 @@
 #include <libsmartcols.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+enum { WIDTH_DEFAULT = 80, ROOM_MIN = 20 };
 
 struct table {
     struct libscols_table *table;
@@ -62,6 +66,36 @@ void table_print(struct table **tp, const char *if_empty)
     }
     scols_unref_table(t->table);
     free(t);
+}
+
+static size_t width_of(FILE *out)
+{
+    struct winsize w;
+
+    if (!isatty(fileno(out))) {
+        return SIZE_MAX;
+    }
+    return ioctl(fileno(out), TIOCGWINSZ, &w) == 0 && w.ws_col > 0 ? w.ws_col : WIDTH_DEFAULT;
+}
+
+void text_wrapped(FILE *out, unsigned indent, const char *text)
+{
+    size_t room = width_of(out) > indent + ROOM_MIN ? width_of(out) - indent : ROOM_MIN;
+    AUTO(auto_free) char *safe = text_safe(view_cstr(text));
+    size_t used = 0;
+
+    for (const char *word = safe; word != NULL && *word != '\0';) {
+        size_t len = strcspn(word, " ");
+
+        if (used > 0 && used + 1 + len > room) {
+            fprintf(out, "\n%*s", (int)indent, "");
+            used = 0;
+        }
+        fprintf(out, "%s%.*s", used > 0 ? " " : "", (int)len, word);
+        used += len + (used > 0);
+        word += len + (word[len] == ' ');
+    }
+    fputc('\n', out);
 }
 
 const char *json_text(const json_t *object, const char *name)

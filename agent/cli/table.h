@@ -2,6 +2,7 @@
 #define HF_CLI_TABLE_H
 
 #include <jansson.h>
+#include <stdio.h>
 
 #include "base/base.h"
 
@@ -17,6 +18,10 @@ struct table *table_new(const char *const *heads);
 void table_row(struct table *t, const char *const *cells);
 /** table_print() - and free. An empty table prints @if_empty instead */
 void table_print(struct table **t, const char *if_empty);
+
+/** text_wrapped() - @text from column @indent on, broken at blanks where @out is a terminal, with the
+ * same indent for each further line; control characters are shown, not sent */
+void text_wrapped(FILE *out, unsigned indent, const char *text);
 
 /** json_text() - a member as text, "" when absent or null; borrowed */
 const char *json_text(const json_t *object, const char *name);
