@@ -74,6 +74,17 @@ def test_units_name_the_installed_agent(prefix, manager):
     assert "@" not in text.replace("holdfast@", "")
 
 
+def test_a_staged_tree_names_its_final_place(tmp_path):
+    """As packagers install: into a folder that is not where the programs will run."""
+    subprocess.run(["cmake", "--install", BUILD, "--prefix", "/opt/holdfast"], check=True,
+                   stdout=subprocess.DEVNULL, env={**os.environ, "DESTDIR": str(tmp_path)})
+    staged = tmp_path / "opt/holdfast"
+    units = list(staged.glob("lib/systemd/*/holdfast.service"))
+    assert len(units) == 2 and (staged / "bin/holdfast").exists()
+    for unit in units:
+        assert "ExecStart=/opt/holdfast/libexec/holdfast/holdfast-agent\n" in unit.read_text()
+
+
 def test_manual_is_formatted(prefix):
     for page in prefix.glob("share/man/man*/*"):
         assert ".TH " in page.read_text(), page
