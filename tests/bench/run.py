@@ -52,7 +52,7 @@ def raise_descriptors(pace):
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     if hard != resource.RLIM_INFINITY and hard < pace.idle + SPARE_DESCRIPTORS:
-        pace.idle = (hard - SPARE_DESCRIPTORS) // 1000 * 1000
+        pace.idle = (hard - SPARE_DESCRIPTORS) // 100 * 100
         say(f"only {hard} descriptors: {pace.idle} idle connections")
 
 

@@ -85,7 +85,7 @@ class Sign:
                      self.ours.memory, self.peer.memory, runs=1)
 
     def idle(self):
-        count = f"{self.pace.idle // 1000}k idle"
+        count = f"{self.pace.idle} idle"
         with contextlib.ExitStack() as held:
             def open_on(server):
                 def call():
