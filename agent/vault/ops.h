@@ -10,7 +10,7 @@ enum vault_op {
     VAULT_OP_SIGN = 2,      /* one certificate */
 };
 
-enum { VAULT_SERVERS_MAX = 64, VAULT_WORKERS = 4 };
+enum { VAULT_WORKERS = 4 };
 
 /** vault_conf_copy() - a deep copy; on an error @ret is empty. NOMEM */
 struct err *vault_conf_copy(const struct vault_conf *from, struct vault_conf *ret) MUST_CHECK;

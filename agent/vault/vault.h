@@ -1,6 +1,7 @@
 #ifndef HF_VAULT_VAULT_H
 #define HF_VAULT_VAULT_H
 
+/* The public header of vault/: what the agent says to its Vault servers through holdfast-vault. */
 #include "io/io.h"
 #include "signer/signer.h"
 
@@ -9,10 +10,15 @@ enum vault_login { VAULT_LOGIN_TOKEN, VAULT_LOGIN_APPROLE };
 
 /** One Vault or OpenBao server as configured. Strings are borrowed; NULL where absent. */
 struct vault_conf {
-    const char *name;    /* the signer's, for messages */
-    const char *address; /* "https://host:8200" */
+    const char *name;        /* the signer's, for messages */
+    const char *address;     /* "https://host:8200" */
+    char *const *addresses;  /* more of the same cluster, tried in turn where one is unreachable or
+                               sealed; NULL-terminated, NULL: none */
+    const char *server_name; /* the name that the certificate is for and that is asked for in SNI;
+                                NULL: the address' own host */
     const char *namespace_;
     const char *ca_bundle; /* PEM file; NULL: the system's */
+    const char *ca_pem;    /* PEM text; together with @ca_bundle: INPUT */
     enum vault_login login;
     const char *login_mount;    /* "approle" */
     const char *token_file;     /* token: this file ... */
@@ -23,7 +29,12 @@ struct vault_conf {
     const char *wrapping_path;  /* expected creation path of the wrapped secret id; NULL: the
                                        login mount's role path is required to match in its prefix */
     int64_t request_timeout_ms; /* per HTTP request; 0: 10 s */
+    bool renew_by_interval;     /* false: a Vault token is renewed on use, after 2/3 of its time */
+    int64_t renew_interval_s;   /* true: every so often, used or not; 0: never. A root token
+                                   demands 0 */
 };
+
+enum { VAULT_SERVERS_MAX = 64, VAULT_ADDRESSES_MAX = 16 };
 
 /** All of the agent's Vault servers behind one holdfast-vault. */
 struct vault;
@@ -31,12 +42,33 @@ struct vault;
 /**
  * vault_new() - the client; the helper is started with the first request
  * @helper_path: absolute path of holdfast-vault
- * @conf:        @n servers (deep-copied)
- * @ret_signers: @n signers in the order of @conf, owned by the vault object
+ * @conf:        @n servers (deep-copied), may be 0
+ * @ret_signers: @n signers in the order of @conf, owned by the vault object; may be NULL when @n is 0
+ * Errors: those of vault_put()
  */
 struct err *vault_new(struct io_loop *l, const char *helper_path, const struct vault_conf *conf,
                       size_t n, struct vault **ret, struct signer **ret_signers) MUST_CHECK;
+/** vault_free() - what is open is answered with GONE first; kv objects must be gone before */
 void vault_free(struct vault **v);
+
+/**
+ * vault_put() - add a server, or replace the one of this name, while running
+ * @conf:       deep-copied, secrets too
+ * @ret_signer: its signer (borrowed); may be NULL
+ * A signer, its address and its name stay the same through every replacement; they end with
+ * vault_remove() or vault_free(). Requests under way, queued ones too, finish with the old
+ * configuration; the new one logs in for itself, but a wrapped secret id that was exchanged already
+ * is remembered.
+ * Errors: INPUT (no name or address, two kinds of CA), LIMIT, NOMEM; nothing has changed then
+ */
+struct err *vault_put(struct vault *v, const struct vault_conf *conf,
+                      const struct signer **ret_signer) MUST_CHECK;
+/**
+ * vault_remove() - forget a server
+ * Its open requests are answered with GONE during the call, so afterwards nothing refers to the signer
+ * but what the caller kept: let identities go of it first. A name that is not there is no error.
+ */
+void vault_remove(struct vault *v, const char *name);
 
 /** What status shows of one server. Strings are borrowed until the next call. */
 struct vault_status {
@@ -50,5 +82,8 @@ struct vault_status {
 size_t vault_count(const struct vault *v);
 void vault_status(const struct vault *v, size_t i, struct vault_status *ret);
 void vault_helper_status(const struct vault *v, struct io_helper_status *ret);
+
+#include "vault/kv.h"
+#include "vault/look.h"
 
 #endif
