@@ -103,7 +103,11 @@ static void wait_tcp(const struct connect_attempt *a, struct connect_wait *w)
 static struct err *go_known(struct connect_attempt *a, enum connect_progress *ret_progress)
 {
     *ret_progress = CONNECT_FINISHED;
-    return connect_known_read(a->known, a->rq->known_hosts);
+    struct err *e = connect_known_read(a->known, a->rq->known_hosts);
+
+    return !e && a->rq->known_hosts_text ? connect_known_scan(a->known, "the lines of this run",
+                                                              view_cstr(a->rq->known_hosts_text))
+                                         : e;
 }
 
 static struct err *go_keyscan(struct connect_attempt *a, enum connect_progress *ret_progress)

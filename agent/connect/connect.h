@@ -26,11 +26,12 @@ struct connect_conf {
     const char *user, *host;
     unsigned port;
     char *const
-        *known_hosts;     /* files, NULL-terminated; NULL: ~/.ssh/known_hosts, ~/.ssh/known_hosts2,
+        *known_hosts; /* files, NULL-terminated; NULL: ~/.ssh/known_hosts, ~/.ssh/known_hosts2,
                                  /etc/ssh/ssh_known_hosts of the agent's user */
-    struct view only_key; /* offer only this key or certificate blob; empty: all the agent shows,
+    const char *known_hosts_text; /* further lines, beside the files; NULL: none */
+    struct view only_key;    /* offer only this key or certificate blob; empty: all the agent shows,
                                  certificates first, at most 6 */
-    const char *command;  /* NULL: log in, open a session, leave */
+    const char *command;     /* NULL: log in, open a session, leave */
     int64_t step_timeout_ms; /* 0: 10 s */
 };
 

@@ -41,6 +41,7 @@ void connect_request_put(struct buf *b, const struct connect_conf *conf, int64_t
     for (size_t i = 0; i < files; i++) {
         buf_put_cstr(b, conf->known_hosts[i]);
     }
+    put_optional(b, conf->known_hosts_text);
     buf_put_string(b, conf->only_key);
     put_optional(b, conf->command);
     buf_put_u64(
@@ -60,6 +61,7 @@ void connect_request_free(struct connect_request **request)
     free(rq->host);
     free(rq->command);
     text_list_free(&rq->known_hosts);
+    free(rq->known_hosts_text);
     buf_deinit(&rq->only_key);
     free(rq);
 }
@@ -103,6 +105,10 @@ static struct err *check_request(const struct connect_request *rq)
     if (rq->command && strlen(rq->command) > CONNECT_COMMAND_MAX_BYTES) {
         return err_new(ERR_LIMIT, "a command has at most %d bytes", CONNECT_COMMAND_MAX_BYTES);
     }
+    if (rq->known_hosts_text && strlen(rq->known_hosts_text) > CONNECT_KNOWN_TEXT_MAX_BYTES) {
+        return err_new(ERR_LIMIT, "lines of known hosts have at most %d bytes",
+                       CONNECT_KNOWN_TEXT_MAX_BYTES);
+    }
     if (!is_time(rq->step_timeout_ms) || !is_time(rq->total_ms)) {
         return err_new(ERR_INPUT, "a time to wait is more than 0 and at most %d ms",
                        CONNECT_TIMEOUT_MAX_MS);
@@ -128,6 +134,7 @@ struct err *connect_request_get(struct rd *r, struct connect_request **ret)
     if (e) {
         return e;
     }
+    rq->known_hosts_text = get_optional(r);
     only = rd_string(r);
     buf_put(&rq->only_key, only.p, only.len);
     rq->command = get_optional(r);

@@ -12,13 +12,15 @@ enum {
     CONNECT_STEP_TIMEOUT_MS = 10 * 1000,
     CONNECT_TIMEOUT_MAX_MS = 24 * 3600 * 1000,
     CONNECT_COMMAND_MAX_BYTES = 32 * 1024,
+    CONNECT_KNOWN_TEXT_MAX_BYTES = 64 * 1024,
     CONNECT_OUTPUT_MAX_BYTES = 16 * 1024, /* a piece */
 };
 
 struct connect_request {
     char *agent_socket, *user, *host, *command; /* owned; command may be NULL */
     unsigned port;
-    char **known_hosts; /* owned; NULL: the usual files */
+    char **known_hosts;     /* owned; NULL: the usual files */
+    char *known_hosts_text; /* owned; NULL: none */
     struct buf only_key;
     int64_t step_timeout_ms, total_ms;
 };

@@ -10,6 +10,7 @@ static const struct connect_conf full = {
     .host = "web",
     .port = 2222,
     .known_hosts = files,
+    .known_hosts_text = "web ssh-ed25519 AAAA",
     .only_key = {(const uint8_t *)"blob", 4},
     .command = "true",
     .step_timeout_ms = 700,
@@ -41,6 +42,7 @@ static void requests(void **state)
     assert_int_equal(rq->port, 2222);
     assert_int_equal(text_list_len(rq->known_hosts), 2);
     assert_string_equal(rq->known_hosts[1], "two");
+    assert_string_equal(rq->known_hosts_text, "web ssh-ed25519 AAAA");
     assert_true(view_is(buf_view(&rq->only_key), "blob"));
     assert_string_equal(rq->command, "true");
     assert_int_equal(rq->step_timeout_ms, 700);
@@ -55,11 +57,13 @@ static void request_of_defaults(void **state)
 
     (void)state;
     conf.known_hosts = NULL;
+    conf.known_hosts_text = NULL;
     conf.only_key = (struct view){0};
     conf.command = NULL;
     conf.step_timeout_ms = 0;
     assert_ok(round_trip(&conf, 5000, &rq));
     assert_null(rq->known_hosts);
+    assert_null(rq->known_hosts_text);
     assert_null(rq->command);
     assert_int_equal(rq->only_key.len, 0);
     assert_int_equal(rq->step_timeout_ms, CONNECT_STEP_TIMEOUT_MS);
@@ -72,6 +76,7 @@ static void request_of_defaults(void **state)
 static void requests_that_cannot_work(void **state)
 {
     AUTO(auto_free) char *huge = calloc(1, CONNECT_COMMAND_MAX_BYTES + 2);
+    AUTO(auto_free) char *lines = calloc(1, CONNECT_KNOWN_TEXT_MAX_BYTES + 2);
     struct connect_request *rq = NULL;
     struct connect_conf conf;
 
@@ -86,6 +91,8 @@ static void requests_that_cannot_work(void **state)
     WITHOUT(port, 0, ERR_INPUT);
     WITHOUT(port, 65536, ERR_INPUT);
     WITHOUT(command, huge, ERR_LIMIT);
+    memset(lines, 'x', CONNECT_KNOWN_TEXT_MAX_BYTES + 1);
+    WITHOUT(known_hosts_text, lines, ERR_LIMIT);
     WITHOUT(step_timeout_ms, -1, ERR_INPUT);
     WITHOUT(step_timeout_ms, CONNECT_TIMEOUT_MAX_MS + 1LL, ERR_INPUT);
     assert_err(round_trip(&full, 0, &rq), ERR_INPUT);
