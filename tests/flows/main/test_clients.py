@@ -12,8 +12,8 @@ SSH_AGENT_FAILURE, IDENTITIES_ANSWER = 5, 12
 
 def dial(agent):
     s = socket.socket(socket.AF_UNIX)
+    s.connect(str(agent.socket))  # blocking: a full backlog is waited for
     s.settimeout(10)
-    s.connect(str(agent.socket))
     return s
 
 

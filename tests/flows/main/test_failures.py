@@ -85,34 +85,50 @@ def unlock(agent, pin):
     return shown.decode()
 
 
-@pytest.mark.parametrize("source", ["environment", "command", "credential", "askpass"])
-def test_pin_sources(bench, place, sshd, source):
-    env, pin = {}, {source: "HOLDFAST_TEST_PIN"}
-    script = write_private(bench.folder / "give-pin", f"#!/bin/sh\necho {bench.token.pin}\n")
+def pin_script(bench):
+    """A program that prints the PIN, and leaves a mark each time."""
+    script = write_private(bench.folder / "give-pin", "#!/bin/sh\n"
+                           f"echo asked >> {bench.folder}/asked\necho {bench.token.pin}\n")
     script.chmod(0o700)
+    return script
+
+
+@pytest.mark.parametrize("source", ["environment", "command", "credential"])
+def test_unattended_pin_sources(bench, source):
+    env, pin = {}, {source: "HOLDFAST_TEST_PIN"}
     if source == "environment":
         env["HOLDFAST_TEST_PIN"] = bench.token.pin
     elif source == "command":
-        pin = {"command": [str(script)]}
-    elif source == "credential":
+        pin = {"command": [str(pin_script(bench))]}
+    else:
         write_private(bench.folder / "the-pin", bench.token.pin)
         env["CREDENTIALS_DIRECTORY"] = str(bench.folder)
         pin = {"credential": "the-pin"}
-    else:
-        env.update(SSH_ASKPASS=str(script), SSH_ASKPASS_REQUIRE="force")
-        pin = {"askpass": True}
     agent = bench.with_key(bench.agent())
     agent.settings["tokens"][0]["pin"] = [pin]
     agent.extra_env.update(env)
     agent.write_config()
     with agent:
-        if source != "askpass":  # askpass runs at first use, which is the first signature
-            agent.wait_token("ready")
-        else:
-            assert agent.wait_token("locked")["error"] is None
-        if source == "environment":
-            environ = pathlib.Path(f"/proc/{agent.pid}/environ").read_bytes()
-            assert bench.token.pin.encode() not in environ
+        agent.wait_token("ready")
+        environ = pathlib.Path(f"/proc/{agent.pid}/environ").read_bytes()
+        assert bench.token.pin.encode() not in environ
+
+
+def test_askpass_asks_at_the_first_signature(bench, place, sshd):
+    agent = bench.with_key(bench.agent())
+    with agent:
+        agent.wait_active("web")
+    agent.settings["tokens"][0]["pin"] = [{"askpass": True}]
+    agent.extra_env.update(SSH_ASKPASS=str(pin_script(bench)), SSH_ASKPASS_REQUIRE="force")
+    agent.write_config()
+    asked = bench.folder / "asked"
+    with agent:
+        assert len(agent.list_blobs()) == 1  # listing asks nobody
+        assert agent.wait_token("locked") and not asked.exists()
+        assert ssh(agent, sshd, place) == me()
+        assert ssh(agent, sshd, place) == me()
+        assert asked.read_text() == "asked\n"
+        assert agent.wait_token("ready")
 
 
 def test_module_path_missing(bench):

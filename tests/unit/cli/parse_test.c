@@ -19,13 +19,15 @@ enum { ARGS_MAX = 12 };
 static int parse(const char *line, struct cli *c, char **said)
 {
     static char copy[512];
-    char *argv[ARGS_MAX + 1] = {"holdfast"};
+    static char *argv[ARGS_MAX + 1]; /* what was parsed points into it */
     int argc = 1;
     int status = -1;
     char *rest = NULL;
     size_t len = 0;
     FILE *real = stderr;
 
+    memset(argv, 0, sizeof argv);
+    argv[0] = "holdfast";
     snprintf(copy, sizeof copy, "%s", line);
     for (char *w = strtok_r(copy, " ", &rest); w != NULL && argc < ARGS_MAX;
          w = strtok_r(NULL, " ", &rest)) {
