@@ -1,5 +1,6 @@
 """Answers of a signer that must not be believed: each is refused with words, and nothing is lost."""
 
+import base64
 import json
 import time
 
@@ -53,9 +54,9 @@ def other_key(liar, agent):
 
 def forged(liar, agent):
     line = liar.certificate(agent).split()
-    blob = bytearray(__import__("base64").b64decode(line[1]))
+    blob = bytearray(base64.b64decode(line[1]))
     blob[-1] ^= 1
-    return f"{line[0]} {__import__('base64').b64encode(bytes(blob)).decode()}\n"
+    return f"{line[0]} {base64.b64encode(bytes(blob)).decode()}\n"
 
 
 LIES = {
