@@ -23,6 +23,10 @@ struct registry_member {
     bool required;
     bool list;  /* an array of such values, list_min..list_max of them */
     bool bulky; /* left out in lists of resources */
+    bool plain; /* text: judged by the kind alone, who also knows its limit */
+    bool
+        must_say; /* absent means something else: once its resource was deleted by force, what holds
+                      it stays broken until it is given again, be it as null */
     unsigned list_min, list_max;
     long long min, max;                    /* number: its value; text: its length in bytes */
     const char *const *words;              /* text: one of these; ends with NULL */

@@ -7,11 +7,13 @@
  * not_after}], "order" ("single", "leaf first", or a sentence that says what is wrong with it) and
  * "warnings".
  */
+#include <limits.h>
+
 #include "registry/kind.h"
 #include "registry/x509.h"
 
 static const struct registry_member members[] = {
-    {"pem", REGISTRY_TEXT, .required = true, .bulky = true, .min = 0, .max = REGISTRY_PEM_MAX_BYTES,
+    {"pem", REGISTRY_TEXT, .required = true, .bulky = true, .plain = true, .max = LLONG_MAX,
      .about = "certificates in PEM, 1..100, one after the other"},
     {NULL},
 };

@@ -10,11 +10,11 @@ enum { REGISTRY_PEM_MAX_BYTES = 896 * 1024, REGISTRY_EXPIRY_WARNING_DAYS = 30 };
 
 /**
  * registry_x509_read() - what a PEM text says
- * @pem: 1..REGISTRY_CERTIFICATES_MAX certificates; between them only white space and comments
+ * @pem: 1..REGISTRY_CERTIFICATES_MAX certificates; between them only white space
  * @ret: {"certificates": [{"subject", "issuer", "serial", "fingerprint_sha256", "not_before",
  *       "not_after"}], "order": text}; new reference
- * Errors: INPUT "Invalid request: Certificate is not a valid X509 Certificate: ..." with the
- * certificate's number and line; DENIED for a private key, of which nothing is repeated; LIMIT
+ * Errors: INPUT and LIMIT "Invalid request: Certificate is not a valid X509 Certificate: ..." with the
+ * certificate's number and line; of a private key nothing is repeated
  * Spec: RFC 7468, 2 and 5
  */
 struct err *registry_x509_read(struct view pem, json_t **ret) MUST_CHECK;

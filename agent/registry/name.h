@@ -1,0 +1,43 @@
+#ifndef HF_REGISTRY_NAME_H
+#define HF_REGISTRY_NAME_H
+
+#include "base/base.h"
+
+/* For the files of registry/ only: names, scopes and references as text. */
+
+/** registry_utf8_next() - the next character; false when it is not valid UTF-8 (then @p stays)
+ * Spec: RFC 3629, 4 */
+bool registry_utf8_next(const char **p, uint32_t *ret);
+/** registry_char_is_hidden() - control, bidirectional and other characters that a reader cannot see */
+bool registry_char_is_hidden(uint32_t c);
+
+/** registry_name_check() - 1..128 visible characters, no white space at the ends; INPUT */
+struct err *registry_name_check(const char *name) MUST_CHECK;
+/** registry_identifier_make() - from a name that passed the check: [a-z0-9_]{1,128} (caller owns; NULL
+ * when out of memory). Letters of Latin script become those of ASCII; where nothing is left it is
+ * "n_" and a part of the name's SHA-256. */
+char *registry_identifier_make(const char *name);
+bool registry_identifier_ok(const char *id);
+
+enum registry_level { REGISTRY_ACCOUNT, REGISTRY_ORG, REGISTRY_PROJECT };
+/** registry_scope_level() - false when @scope is none of the three forms */
+bool registry_scope_level(const char *scope, enum registry_level *ret);
+/** registry_scope_is_below() - is @scope @top, or below it; both are valid */
+bool registry_scope_is_below(const char *scope, const char *top);
+
+/** registry_reference_check() - the form of a reference, wherever it is used; INPUT */
+struct err *registry_reference_check(const char *reference) MUST_CHECK;
+/**
+ * registry_reference_resolve() - what a reference means where it stands
+ * @scope:     of the resource that refers; valid
+ * @ret_scope: own scope or one above (caller owns)
+ * @ret_id:    points into @reference
+ * Errors: INPUT (form; no organization above an account)
+ */
+struct err *registry_reference_resolve(const char *scope, const char *reference, char **ret_scope,
+                                       const char **ret_id) MUST_CHECK;
+/** registry_reference_make() - how @scope refers to @id of @target, which is @scope or above it
+ * (caller owns; NULL when out of memory) */
+char *registry_reference_make(const char *scope, const char *target, const char *id);
+
+#endif
