@@ -9,10 +9,6 @@
 #include "control/resources.h"
 
 enum {
-    PORT_SSH = 22,
-    STEP_MS = 10 * 1000,
-    STEP_MIN_MS = 100,
-    STEP_MAX_MS = 60 * 1000,
     COMMAND_MS = 600 * 1000,
     GRACE_MS = 5 * 1000, /* connect/ notices its own deadline first, and says at which step */
 };
@@ -22,9 +18,9 @@ const struct control_member control_connect_body[] = {
     {"host", CONTROL_TEXT, true, 1, 255},
     {"port", CONTROL_NUMBER, false, 1, 65535},
     {"identity", CONTROL_TEXT, false, 1, 64},
-    {"command", CONTROL_TEXT, false, 1, 65536},
+    {"command", CONTROL_TEXT, false, 1, CONTROL_COMMAND_MAX_BYTES},
     {"known_hosts", CONTROL_TEXT, false, 1, 4096},
-    {"step_timeout_ms", CONTROL_NUMBER, false, STEP_MIN_MS, STEP_MAX_MS},
+    {"step_timeout_ms", CONTROL_NUMBER, false, CONTROL_STEP_MIN_MS, CONTROL_STEP_MAX_MS},
     {NULL, CONTROL_TEXT, false, 0, 0},
 };
 
@@ -41,63 +37,11 @@ static void stop(void *arg)
     free(run);
 }
 
-static json_t *step_or_null(enum connect_step s)
-{
-    return s > 0 && s < CONNECT_STEPS ? json_string(connect_step_name(s)) : json_null();
-}
-
-static json_t *event_json(const struct connect_event *ev)
-{
-    json_t *v = json_pack("{s:o, s:b, s:I, s:o}", "step", step_or_null(ev->step), "ok", ev->ok,
-                          "took_ms", (json_int_t)ev->took_ms, "text",
-                          control_json_text(ev->text != NULL ? ev->text : ""));
-
-    if (!ev->ok && ev->err != NULL) {
-        v = control_json_join(v, json_pack("{s:o}", "error", control_fault(ev->err)));
-    }
-    if (ev->output.len > 0) {
-        v = control_json_join(v, json_pack("{s:o, s:b}", "output", control_json_base64(ev->output),
-                                           "stderr", ev->is_stderr));
-    }
-    return v;
-}
-
-static json_t *end_json(const struct err *e, enum connect_step failed, int exit_status)
-{
-    json_t *v = json_pack("{s:b, s:o, s:i, s:i}", "done", 1, "failed", step_or_null(failed),
-                          "exit_code", connect_step_exit(failed), "exit_status", exit_status);
-
-    return e != NULL ? control_json_join(v, json_pack("{s:o}", "error", control_fault(e))) : v;
-}
-
-static void on_event(void *arg, const struct connect_event *ev)
-{
-    struct run *run = arg;
-
-    if (!control_line(run->r, event_json(ev))) {
-        AUTO(err_free) struct err *e =
-            err_new(ERR_LIMIT, "more than %d bytes were left unread", CONTROL_STREAM_MAX_BYTES);
-
-        control_end_lines(run->r, end_json(e, ev->step, 0)); /* frees run */
-    }
-}
-
-static void on_done(void *arg, struct err *e, enum connect_step failed, int exit_status)
-{
-    struct run *run = arg;
-
-    control_end_lines(run->r, end_json(e, failed, exit_status)); /* frees run */
-    err_free(&e);
-}
-
 /* The one key or certificate that an identity stands for in this run. */
-static struct err *only_of(struct control_request *r, const char *name, struct view *ret)
+struct err *control_only_key(const struct identity *i, struct view *ret)
 {
-    struct identity *i = identity_find(control_deps_of(r)->identities, name);
+    const char *name = identity_name(i);
 
-    if (i == NULL) {
-        return err_new(ERR_NOT_FOUND, "no identity %s is configured", name);
-    }
     if (identity_problem(i) != NULL) {
         return err_add(err_copy(identity_problem(i)), "identity %s", name);
     }
@@ -116,6 +60,63 @@ static struct err *only_of(struct control_request *r, const char *name, struct v
     }
     *ret = ssh_key_blob(identity_public(i));
     return NULL;
+}
+
+static json_t *step_or_null(enum connect_step s)
+{
+    return s > 0 && s < CONNECT_STEPS ? json_string(connect_step_name(s)) : json_null();
+}
+
+json_t *control_event_json(const struct connect_event *ev)
+{
+    json_t *v = json_pack("{s:o, s:b, s:I, s:o}", "step", step_or_null(ev->step), "ok", ev->ok,
+                          "took_ms", (json_int_t)ev->took_ms, "text",
+                          control_json_text(ev->text != NULL ? ev->text : ""));
+
+    if (!ev->ok && ev->err != NULL) {
+        v = control_json_join(v, json_pack("{s:o}", "error", control_fault(ev->err)));
+    }
+    if (ev->output.len > 0) {
+        v = control_json_join(v, json_pack("{s:o, s:b}", "output", control_json_base64(ev->output),
+                                           "stderr", ev->is_stderr));
+    }
+    return v;
+}
+
+json_t *control_end_json(const struct err *e, enum connect_step failed, int exit_status)
+{
+    json_t *v = json_pack("{s:b, s:o, s:i, s:i}", "done", 1, "failed", step_or_null(failed),
+                          "exit_code", connect_step_exit(failed), "exit_status", exit_status);
+
+    return e != NULL ? control_json_join(v, json_pack("{s:o}", "error", control_fault(e))) : v;
+}
+
+static void on_event(void *arg, const struct connect_event *ev)
+{
+    struct run *run = arg;
+
+    if (!control_line(run->r, control_event_json(ev))) {
+        AUTO(err_free) struct err *e =
+            err_new(ERR_LIMIT, "more than %d bytes were left unread", CONTROL_STREAM_MAX_BYTES);
+
+        control_end_lines(run->r, control_end_json(e, ev->step, 0)); /* frees run */
+    }
+}
+
+static void on_done(void *arg, struct err *e, enum connect_step failed, int exit_status)
+{
+    struct run *run = arg;
+
+    control_end_lines(run->r, control_end_json(e, failed, exit_status)); /* frees run */
+    err_free(&e);
+}
+
+static struct err *only_of(struct control_request *r, const char *name, struct view *ret)
+{
+    const struct identity *i = identity_find(control_deps_of(r)->identities, name);
+
+    return i != NULL ? control_only_key(i, ret)
+                     : err_new(ERR_NOT_FOUND, "no identity %s is configured", name);
 }
 
 static struct err *start(struct control_request *r, const struct connect_conf *conf, int64_t ms)
@@ -141,7 +142,7 @@ static struct err *start(struct control_request *r, const struct connect_conf *c
 struct err *control_connect(struct control_request *r)
 {
     const struct control_deps *d = control_deps_of(r);
-    int64_t step_ms = control_number(r, "step_timeout_ms", STEP_MS);
+    int64_t step_ms = control_number(r, "step_timeout_ms", CONTROL_STEP_MS);
     const char *identity = control_text(r, "identity");
     char *known_hosts[] = {(char *)control_text(r, "known_hosts"), NULL};
     struct connect_conf conf = {
@@ -149,7 +150,7 @@ struct err *control_connect(struct control_request *r)
         .agent_socket = d->agent_socket,
         .user = control_text(r, "user"),
         .host = control_text(r, "host"),
-        .port = (unsigned)control_number(r, "port", PORT_SSH),
+        .port = (unsigned)control_number(r, "port", CONTROL_PORT_SSH),
         .known_hosts = known_hosts[0] != NULL ? known_hosts : NULL,
         .command = control_text(r, "command"),
         .step_timeout_ms = step_ms,

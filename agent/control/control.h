@@ -5,6 +5,7 @@
 #include "identity/identity.h"
 #include "io/io.h"
 #include "pkcs11/remote/remote.h"
+#include "registry/registry.h"
 #include "renew/renew.h"
 #include "vault/vault.h"
 
@@ -26,6 +27,23 @@ struct control_counters {
     unsigned open;
 };
 
+/** What somebody may do at a scope and all scopes below it; each includes the ones before. */
+enum control_right {
+    CONTROL_NOTHING,
+    CONTROL_VIEWER,        /* see */
+    CONTROL_OPERATOR,      /* use, test, run */
+    CONTROL_ADMINISTRATOR, /* change */
+};
+
+/** A line of `grants` in holdfast.yaml: to a uid, to a group, or to a uid only while in a group. */
+struct control_grant {
+    uid_t uid;
+    gid_t gid;
+    bool has_uid, has_gid;
+    const char *scope; /* "account", "org/NAME", "org/NAME/project/NAME" */
+    enum control_right right;
+};
+
 /** What the API shows and does; all borrowed, all outlive it. */
 struct control_deps {
     struct io_loop *loop;
@@ -35,6 +53,15 @@ struct control_deps {
     struct vault *vault; /* NULL: no Vault signer is configured */
     const struct signer *const *signers;
     size_t signers_n;
+    struct registry *registry; /* NULL: what needs one is UNSUPPORTED */
+    const struct control_grant *grants;
+    size_t grants_n; /* with none, only root and our own user get in */
+    /* the identity that an SSH key of the registry is (borrowed); NULL: there is none, or not yet.
+     * The pointer may be NULL: then there is none */
+    struct identity *(*identity_of)(void *arg, const char *scope, const char *id);
+    /* a secret that came by environment (borrowed); NULL: no such variable was taken over. The pointer
+     * may be NULL */
+    const struct secret *(*secret_of)(void *arg, const char *variable);
     const char *agent_socket; /* path */
     const char *config_file;
     const char *connect_helper; /* path of holdfast-connect */
@@ -44,8 +71,9 @@ struct control_deps {
     int64_t heartbeat_ms; /* 0: CONTROL_HEARTBEAT_MS */
 };
 
-/** control_new() - serve @fd, as io_listen_bind() gives it (taken). A foreign uid is refused at
- * accept; every waiting request has a deadline. @path is unlinked at the end; NULL: leave it.
+/** control_new() - serve @fd, as io_listen_bind() gives it (taken). A uid without a grant is refused
+ * at accept; every waiting request has a deadline. @path is unlinked at the end; NULL: leave it. With
+ * grants it gets mode 0666, for the peers' uids to decide (its folder has to let them through).
  * From now on all JSON of this process is in memory that is wiped when it is freed. */
 struct err *control_new(const struct control_deps *deps, int fd, const char *path,
                         struct control **ret) MUST_CHECK;

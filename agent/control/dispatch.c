@@ -3,7 +3,8 @@
  * a path in openapi.yaml, a row in the command line, a story in tests/flows.
  *
  * The row says all that a request may hold; a handler sees only requests that were checked against
- * it. Errors that no handler is needed for are made here: no such path, another method.
+ * it, from clients that have the row's right. Errors that no handler is needed for are made here: no
+ * such path, another method.
  */
 #include <stdlib.h>
 
@@ -11,20 +12,54 @@
 #include "control/resources.h"
 
 static const struct control_route routes[] = {
-    {EVHTTP_REQ_GET, "/v1/status", control_status_get, NULL, control_status_query},
-    {EVHTTP_REQ_GET, "/v1/tokens", control_tokens_list, NULL, NULL},
-    {EVHTTP_REQ_GET, "/v1/tokens/{token}", control_token_get, NULL, NULL},
-    {EVHTTP_REQ_POST, "/v1/tokens/{token}/unlock", control_token_unlock, control_token_unlock_body,
+    {EVHTTP_REQ_GET, "/v1/status", CONTROL_VIEWER, control_status_get, NULL, control_status_query},
+    {EVHTTP_REQ_GET, "/v1/tokens", CONTROL_VIEWER, control_tokens_list, NULL, NULL},
+    {EVHTTP_REQ_GET, "/v1/tokens/{token}", CONTROL_VIEWER, control_token_get, NULL, NULL},
+    {EVHTTP_REQ_POST, "/v1/tokens/{token}/unlock", CONTROL_ADMINISTRATOR, control_token_unlock,
+     control_token_unlock_body, NULL},
+    {EVHTTP_REQ_GET, "/v1/keys", CONTROL_VIEWER, control_keys_list, NULL, control_keys_list_query},
+    {EVHTTP_REQ_POST, "/v1/keys", CONTROL_ADMINISTRATOR, control_key_generate,
+     control_key_generate_body, NULL},
+    {EVHTTP_REQ_GET, "/v1/keys/{key}", CONTROL_VIEWER, control_key_get, NULL, NULL},
+    {EVHTTP_REQ_DELETE, "/v1/keys/{key}", CONTROL_ADMINISTRATOR, control_key_delete, NULL,
+     control_key_delete_query},
+    {EVHTTP_REQ_POST, "/v1/keys/{key}/prove", CONTROL_OPERATOR, control_key_prove, NULL, NULL},
+    {EVHTTP_REQ_GET, "/v1/identities", CONTROL_VIEWER, control_identities_list, NULL, NULL},
+    {EVHTTP_REQ_GET, "/v1/identities/{identity}", CONTROL_VIEWER, control_identity_get, NULL, NULL},
+    {EVHTTP_REQ_POST, "/v1/identities/{identity}/renew", CONTROL_OPERATOR, control_identity_renew,
+     NULL, NULL},
+    {EVHTTP_REQ_POST, "/v1/connect", CONTROL_OPERATOR, control_connect, control_connect_body, NULL},
+    {EVHTTP_REQ_POST, "/v1/runs", CONTROL_NOTHING, control_run, control_run_body, NULL},
+    {EVHTTP_REQ_GET, "/v1/scopes/{scope}/{kind}", CONTROL_VIEWER, control_resources_list, NULL,
+     control_resources_query},
+    {EVHTTP_REQ_POST, "/v1/scopes/{scope}/{kind}", CONTROL_ADMINISTRATOR, control_resource_create,
+     control_resource_body, NULL},
+    {EVHTTP_REQ_GET, "/v1/scopes/{scope}/{kind}/{id}", CONTROL_VIEWER, control_resource_get, NULL,
      NULL},
-    {EVHTTP_REQ_GET, "/v1/keys", control_keys_list, NULL, control_keys_list_query},
-    {EVHTTP_REQ_POST, "/v1/keys", control_key_generate, control_key_generate_body, NULL},
-    {EVHTTP_REQ_GET, "/v1/keys/{key}", control_key_get, NULL, NULL},
-    {EVHTTP_REQ_DELETE, "/v1/keys/{key}", control_key_delete, NULL, control_key_delete_query},
-    {EVHTTP_REQ_POST, "/v1/keys/{key}/prove", control_key_prove, NULL, NULL},
-    {EVHTTP_REQ_GET, "/v1/identities", control_identities_list, NULL, NULL},
-    {EVHTTP_REQ_GET, "/v1/identities/{identity}", control_identity_get, NULL, NULL},
-    {EVHTTP_REQ_POST, "/v1/identities/{identity}/renew", control_identity_renew, NULL, NULL},
-    {EVHTTP_REQ_POST, "/v1/connect", control_connect, control_connect_body, NULL},
+    {EVHTTP_REQ_PUT, "/v1/scopes/{scope}/{kind}/{id}", CONTROL_ADMINISTRATOR,
+     control_resource_replace, control_resource_body, NULL},
+    {EVHTTP_REQ_DELETE, "/v1/scopes/{scope}/{kind}/{id}", CONTROL_ADMINISTRATOR,
+     control_resource_delete, NULL, control_resource_delete_query},
+    {EVHTTP_REQ_POST, "/v1/scopes/{scope}/{kind}/-/check", CONTROL_VIEWER, control_resource_check,
+     control_resource_body, NULL},
+    {EVHTTP_REQ_POST, "/v1/scopes/{scope}/connectors/-/test", CONTROL_ADMINISTRATOR,
+     control_connector_test_new, control_resource_body, control_connector_test_query},
+    {EVHTTP_REQ_POST, "/v1/scopes/{scope}/connectors/{id}/test", CONTROL_OPERATOR,
+     control_connector_test, NULL, control_connector_test_query},
+    {EVHTTP_REQ_GET, "/v1/scopes/{scope}/connectors/{id}/mounts", CONTROL_OPERATOR,
+     control_connector_mounts, NULL, NULL},
+    {EVHTTP_REQ_GET, "/v1/scopes/{scope}/secrets-managers/{id}/mounts", CONTROL_OPERATOR,
+     control_secrets_manager_mounts, NULL, NULL},
+    {EVHTTP_REQ_POST, "/v1/scopes/{scope}/ssh-keys/{id}/test", CONTROL_OPERATOR,
+     control_ssh_key_test, control_ssh_key_test_body, NULL},
+    {EVHTTP_REQ_GET, "/v1/registry/export", CONTROL_NOTHING, control_registry_export, NULL,
+     control_registry_export_query},
+    {EVHTTP_REQ_POST, "/v1/registry/apply", CONTROL_NOTHING, control_registry_apply,
+     control_registry_apply_body, NULL},
+    {EVHTTP_REQ_POST, "/v1/registry/backup", CONTROL_ADMINISTRATOR, control_registry_backup,
+     control_registry_path_body, NULL},
+    {EVHTTP_REQ_POST, "/v1/registry/restore", CONTROL_ADMINISTRATOR, control_registry_restore,
+     control_registry_path_body, NULL},
 };
 
 static const struct {
@@ -136,10 +171,22 @@ static void no_route(struct control_request *r, const char *path)
     control_refuse(r, 405, err_new(ERR_INPUT, "%s takes %s", shown != NULL ? shown : "", allow));
 }
 
+static struct err *check_right(const struct control_request *r)
+{
+    const char *scope = control_param(r, "scope");
+
+    return r->route->right == CONTROL_NOTHING
+               ? NULL
+               : control_need(r, r->route->right, *scope != '\0' ? scope : "account");
+}
+
 static struct err *run(struct control_request *r, const char *path)
 {
     struct err *e = take_params(r, path);
 
+    if (e == NULL) {
+        e = check_right(r);
+    }
     if (e == NULL) {
         e = control_read_query(r);
     }

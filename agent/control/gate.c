@@ -1,5 +1,5 @@
 /*
- * Who may talk to the control API: root and our own user, at most CONTROL_CONNS_MAX connections.
+ * Who may talk to the control API: root, our own user and whoever has a grant, at most CONTROL_CONNS_MAX connections.
  * Nothing of a foreign connection may be parsed, and nothing is answered to it.
  *
  * evhttp (libevent 2.1) accepts connections itself and shows them only with their first request. It
@@ -48,16 +48,17 @@ static void forget_closed(struct control_gate *g)
 
 static struct err *admit(struct control_gate *g, int fd)
 {
-    struct peer peer;
-    struct err *e = peer_of(fd, &peer);
+    AUTO(control_peer_deinit) struct control_peer p = {0};
+    struct err *e = control_peer_of(fd, &p);
 
     if (e != NULL) {
         return e;
     }
-    if (peer.uid != 0 && peer.uid != geteuid()) {
-        AUTO(auto_free) char *who = peer_text(&peer);
+    if (control_right_of(g->deps, &p, NULL) == CONTROL_NOTHING) {
+        AUTO(auto_free) char *who = peer_text(&p.peer);
 
-        return err_new(ERR_DENIED, "%s is not our user", who != NULL ? who : "a peer");
+        return err_new(ERR_DENIED, "%s is not our user and has no grant",
+                       who != NULL ? who : "a peer");
     }
     forget_closed(g);
     if (g->open_n == CONTROL_CONNS_MAX) {
@@ -143,9 +144,10 @@ static void on_accept_error(struct evconnlistener *listener, void *arg)
     event_add(g->retry, &soon);
 }
 
-struct err *control_gate_open(struct control_gate *g, struct event_base *base, struct evhttp *http,
-                              int fd)
+struct err *control_gate_open(struct control_gate *g, const struct control_deps *deps,
+                              struct event_base *base, struct evhttp *http, int fd)
 {
+    g->deps = deps;
     LIST_INSERT_HEAD(&gates, g, all);
     g->inspect = event_new(base, -1, 0, on_inspect, g);
     g->retry = event_new(base, -1, 0, on_retry, g);

@@ -5,7 +5,7 @@
 #include <sys/queue.h>
 #include <sys/stat.h>
 
-#include "control/control.h"
+#include "control/grants.h"
 
 struct bufferevent;
 struct evconnlistener;
@@ -14,6 +14,7 @@ struct event;
 /** Who may connect, and how many at a time. */
 struct control_gate {
     LIST_ENTRY(control_gate) all; /* gate.c's list */
+    const struct control_deps *deps;
     struct event *inspect;
     struct bufferevent *fresh; /* accepted, not yet looked at (a reference) */
     struct {
@@ -28,8 +29,8 @@ struct control_gate {
 
 /** control_gate_open() - have @http accept from @fd (taken), and stand before its connections
  * @g: zeroed */
-struct err *control_gate_open(struct control_gate *g, struct event_base *base, struct evhttp *http,
-                              int fd) MUST_CHECK;
+struct err *control_gate_open(struct control_gate *g, const struct control_deps *deps,
+                              struct event_base *base, struct evhttp *http, int fd) MUST_CHECK;
 /** control_gate_admitted() - did this connection pass? Every request is asked for that */
 bool control_gate_admitted(const struct control_gate *g, int fd);
 /** control_gate_deinit() - to be called after evhttp_free() */

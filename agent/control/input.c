@@ -91,6 +91,20 @@ static struct err *check_number(const struct control_member *m, const json_t *v)
     return NULL;
 }
 
+static struct err *check_list(const struct control_member *m, const json_t *v)
+{
+    int64_t n = (int64_t)json_array_size(v);
+
+    if (!json_is_array(v)) {
+        return err_new(ERR_INPUT, "/%s has to be a list", m->name);
+    }
+    if (n < m->min || n > m->max) {
+        return err_new(ERR_INPUT, "/%s has to have %lld to %lld elements", m->name,
+                       (long long)m->min, (long long)m->max);
+    }
+    return NULL;
+}
+
 static struct err *check_value(const struct control_member *m, const json_t *v)
 {
     switch (m->type) {
@@ -98,6 +112,10 @@ static struct err *check_value(const struct control_member *m, const json_t *v)
         return check_text(m, v);
     case CONTROL_NUMBER:
         return check_number(m, v);
+    case CONTROL_LIST:
+        return check_list(m, v);
+    case CONTROL_OBJECT:
+        return json_is_object(v) ? NULL : err_new(ERR_INPUT, "/%s has to be an object", m->name);
     case CONTROL_BOOL:
         return json_is_boolean(v) ? NULL
                                   : err_new(ERR_INPUT, "/%s has to be true or false", m->name);
@@ -205,6 +223,32 @@ struct err *control_read_query(struct control_request *r)
 const char *control_query(const struct control_request *r, const char *name)
 {
     return evhttp_find_header(&r->query, name);
+}
+
+struct err *control_query_flag(const struct control_request *r, const char *name, bool *ret)
+{
+    const char *v = control_query(r, name);
+
+    if (v != NULL && !text_eq(v, "true") && !text_eq(v, "false")) {
+        return err_new(ERR_INPUT, "query: %s has to be true or false", name);
+    }
+    *ret = text_eq(v, "true");
+    return NULL;
+}
+
+const char *control_in_header(const struct control_request *r, const char *name)
+{
+    return evhttp_find_header(evhttp_request_get_input_headers(r->http), name);
+}
+
+const json_t *control_body(const struct control_request *r)
+{
+    return r->body;
+}
+
+json_t *control_value(const struct control_request *r, const char *name)
+{
+    return json_object_get(r->body, name);
 }
 
 const char *control_text(const struct control_request *r, const char *name)

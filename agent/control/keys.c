@@ -311,12 +311,13 @@ struct err *control_key_generate(struct control_request *r)
 static struct err *may_delete(struct control_request *r, const struct remote_key *k)
 {
     const struct control_deps *d = control_deps_of(r);
-    const char *force = control_query(r, "force");
+    bool force = false;
+    struct err *e = control_query_flag(r, "force", &force);
 
-    if (force != NULL && !text_eq(force, "true") && !text_eq(force, "false")) {
-        return err_new(ERR_INPUT, "query: force has to be true or false");
+    if (e != NULL) {
+        return e;
     }
-    for (size_t i = 0; i < identity_count(d->identities) && !text_eq(force, "true"); i++) {
+    for (size_t i = 0; i < identity_count(d->identities) && !force; i++) {
         const struct identity *id = identity_at(d->identities, i);
 
         if (uses(id, k)) {

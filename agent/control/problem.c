@@ -34,6 +34,13 @@ int control_problem_status(enum err_code code)
                                                                             : 500;
 }
 
+int control_problem_status_of(const struct err *e)
+{
+    return err_is(e, ERR_BUSY) && text_eq(err_native_name(e), "STALE")
+               ? 412
+               : control_problem_status(err_code(e));
+}
+
 static json_t *chain_of(const struct err *e)
 {
     json_t *chain = json_array();
@@ -48,11 +55,12 @@ static json_t *native_of(const struct err *e)
 {
     const char *name = err_native_name(e);
 
-    if (err_domain(e) == ERR_DOMAIN_NONE) {
+    if (err_domain(e) == ERR_DOMAIN_NONE && *name == '\0') {
         return json_null();
     }
-    return json_pack("{s:s, s:I, s:o}", "domain", err_domain_name(err_domain(e)), "code",
-                     (json_int_t)err_native_code(e), "name",
+    return json_pack("{s:s, s:I, s:o}", "domain",
+                     err_domain(e) != ERR_DOMAIN_NONE ? err_domain_name(err_domain(e)) : "holdfast",
+                     "code", (json_int_t)err_native_code(e), "name",
                      control_json_text(*name != '\0' ? name : NULL));
 }
 

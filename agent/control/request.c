@@ -30,6 +30,7 @@ static void request_free(struct control_request **rp)
     }
     evhttp_clear_headers(&r->query);
     json_decref(r->body);
+    control_peer_deinit(&r->peer);
     io_timer_free(&r->deadline);
     io_timer_free(&r->heartbeat);
     free(r->what);
@@ -57,6 +58,33 @@ const struct control_deps *control_deps_of(const struct control_request *r)
 struct mono control_started(const struct control_request *r)
 {
     return r->control->started;
+}
+
+const struct control_peer *control_peer_get(const struct control_request *r)
+{
+    return &r->peer;
+}
+
+struct registry_caller control_caller(const struct control_request *r)
+{
+    const struct peer *p = &r->peer.peer;
+
+    return (struct registry_caller){.uid = p->uid, .gid = p->gid, .pid = p->pid};
+}
+
+struct err *control_need(const struct control_request *r, enum control_right right,
+                         const char *scope)
+{
+    struct err *e = registry_scope_check(scope);
+
+    if (e != NULL) {
+        return err_add(e, "scope");
+    }
+    if (control_right_of(control_deps_of(r), &r->peer, scope) < right) {
+        return err_new(ERR_DENIED, "uid %u is not %s at %s", (unsigned)r->peer.peer.uid,
+                       control_right_name(right), scope);
+    }
+    return NULL;
 }
 
 static void stop_waiting(struct control_request *r)
@@ -158,7 +186,7 @@ void control_refuse(struct control_request *r, int status, struct err *e)
 
 void control_fail(struct control_request *r, struct err *e)
 {
-    control_refuse(r, control_problem_status(err_code(e)), e);
+    control_refuse(r, control_problem_status_of(e), e);
 }
 
 static void on_vanished(struct evhttp_connection *conn, void *arg)

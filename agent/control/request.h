@@ -3,7 +3,7 @@
 
 #include <event2/http.h>
 
-#include "control/control.h"
+#include "control/grants.h"
 #include "control/json.h"
 
 /**
@@ -14,14 +14,14 @@
 struct control_request;
 typedef struct err *control_handler(struct control_request *r);
 
-enum control_type { CONTROL_TEXT, CONTROL_BOOL, CONTROL_NUMBER };
+enum control_type { CONTROL_TEXT, CONTROL_BOOL, CONTROL_NUMBER, CONTROL_LIST, CONTROL_OBJECT };
 
 /** What a body may hold; a list ends with a NULL name. */
 struct control_member {
     const char *name;
     enum control_type type;
     bool required;
-    int64_t min, max; /* bytes of a text, or the number's range */
+    int64_t min, max; /* bytes of a text, elements of a list, or the number's range */
 };
 
 enum { CONTROL_PARAMS_MAX = 4 };
@@ -29,7 +29,8 @@ enum { CONTROL_PARAMS_MAX = 4 };
 /** A row of the dispatch table. */
 struct control_route {
     enum evhttp_cmd_type method;
-    const char *path; /* "/v1/keys/{key}": a parameter is one whole segment */
+    const char *path;         /* "/v1/keys/{key}": a parameter is one whole segment */
+    enum control_right right; /* at {scope}, else at account; CONTROL_NOTHING: the handler asks */
     control_handler *handle;
     const struct control_member *body; /* NULL: none, or {} */
     const char *const *query;          /* known parameters, NULL-terminated; NULL: none */
@@ -40,11 +41,26 @@ const struct control_deps *control_deps_of(const struct control_request *r);
 /** control_started() - when this API began to serve */
 struct mono control_started(const struct control_request *r);
 
+/** control_peer_get() - who asks; borrowed */
+const struct control_peer *control_peer_get(const struct control_request *r);
+/** control_caller() - the same, as registry/ wants it */
+struct registry_caller control_caller(const struct control_request *r);
+/** control_need() - DENIED unless the client has this right at the scope; INPUT: no scope */
+struct err *control_need(const struct control_request *r, enum control_right right,
+                         const char *scope) MUST_CHECK;
+
 /* What the client sent; all borrowed from the request, checked against its row. */
 /** control_param() - a parameter of the path, decoded; never NULL for a name of the row */
 const char *control_param(const struct control_request *r, const char *name);
-/** control_query(), control_text() - NULL when absent */
+/** control_query(), control_text(), control_value(), control_in_header() - NULL when absent */
 const char *control_query(const struct control_request *r, const char *name);
+json_t *control_value(const struct control_request *r, const char *name);
+const char *control_in_header(const struct control_request *r, const char *name);
+/** control_query_flag() - "true" or "false", false when absent; INPUT */
+struct err *control_query_flag(const struct control_request *r, const char *name, bool *ret)
+    MUST_CHECK;
+/** control_body() - all of it: an object */
+const json_t *control_body(const struct control_request *r);
 const char *control_text(const struct control_request *r, const char *name);
 bool control_bool(const struct control_request *r, const char *name);
 int64_t control_number(const struct control_request *r, const char *name, int64_t otherwise);

@@ -23,6 +23,7 @@ struct control_request {
     struct control_param param[CONTROL_PARAMS_MAX];
     size_t params;
     struct evkeyvalq query;
+    struct control_peer peer;
     json_t *body;
 
     bool waiting; /* somebody will call control_resume(), or has to be cancelled */

@@ -44,6 +44,50 @@ void control_signer_warnings(const struct control_deps *d, json_t *warnings);
 /* --- connect.c --- */
 control_handler control_connect;
 extern const struct control_member control_connect_body[];
+enum {
+    CONTROL_PORT_SSH = 22,
+    CONTROL_STEP_MS = 10 * 1000,
+    CONTROL_STEP_MIN_MS = 100,
+    CONTROL_STEP_MAX_MS = 60 * 1000,
+    CONTROL_COMMAND_MAX_BYTES = 32 * 1024,
+};
+/** control_only_key() - what an identity offers now (borrowed)
+ * Errors: CERT (no valid certificate), the identity's problem */
+struct err *control_only_key(const struct identity *i, struct view *ret) MUST_CHECK;
+/** control_event_json(), control_end_json() - lines of a connection; caller owns */
+json_t *control_event_json(const struct connect_event *ev);
+json_t *control_end_json(const struct err *e, enum connect_step failed, int exit_status);
+
+/* --- registry.c --- */
+control_handler control_resources_list, control_resource_create, control_resource_get,
+    control_resource_replace, control_resource_delete, control_resource_check;
+extern const struct control_member control_resource_body[];
+extern const char *const control_resources_query[], *const control_resource_delete_query[];
+/** control_registry_of() - UNSUPPORTED when this agent keeps none */
+struct err *control_registry_of(const struct control_request *r, struct registry **ret) MUST_CHECK;
+
+/* --- document.c --- */
+control_handler control_registry_export, control_registry_apply, control_registry_backup,
+    control_registry_restore;
+extern const struct control_member control_registry_apply_body[], control_registry_path_body[];
+extern const char *const control_registry_export_query[];
+
+/* --- connector.c --- */
+control_handler control_connector_test, control_connector_test_new, control_connector_mounts,
+    control_secrets_manager_mounts;
+extern const char *const control_connector_test_query[];
+
+/* --- ssh_key.c --- */
+control_handler control_ssh_key_test;
+extern const struct control_member control_ssh_key_test_body[];
+
+/* --- infrastructure.c --- */
+control_handler control_hosts_parse;
+extern const struct control_member control_hosts_parse_body[];
+
+/* --- run.c --- */
+control_handler control_run;
+extern const struct control_member control_run_body[];
 
 /** control_warn() - append a warning */
 void control_warn(json_t *warnings, const char *fmt, ...) PRINTF_LIKE(2, 3);

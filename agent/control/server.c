@@ -20,6 +20,7 @@ enum {
     HTTP_HEADERS_MAX_BYTES = 4 * CONTROL_HEADERS_MAX_BYTES,
     HTTP_BODY_MAX_BYTES = 2 * CONTROL_BODY_MAX_BYTES,
     LINE_OVERHEAD_BYTES = 4, /* ": " and CR LF */
+    SOCKET_MODE = 0666,      /* with grants: gate.c decides, by the peer's uid */
 };
 
 static size_t header_bytes(struct evhttp_request *http)
@@ -41,12 +42,15 @@ static void on_request(struct evhttp_request *http, void *arg)
     struct evhttp_connection *conn = evhttp_request_get_connection(http);
     int fd = bufferevent_getfd(evhttp_connection_get_bufferevent(conn));
     struct control_request *r = control_request_new(c, http);
+    struct err *e;
 
     if (r == NULL) {
         evhttp_send_reply(http, 500, NULL, NULL);
     } else if (!control_gate_admitted(&c->gate, fd)) {
         control_header(r, "Connection", "close");
         control_fail(r, err_new(ERR_DENIED, "this connection was not admitted"));
+    } else if ((e = control_peer_of(fd, &r->peer)) != NULL) {
+        control_fail(r, e);
     } else if (header_bytes(http) > CONTROL_HEADERS_MAX_BYTES) {
         control_refuse(
             r, 431,
@@ -73,7 +77,7 @@ static struct err *listen_on(struct control *c, int fd)
                                             EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE |
                                             EVHTTP_REQ_OPTIONS | EVHTTP_REQ_PATCH);
     evhttp_set_gencb(c->http, on_request, c);
-    return control_gate_open(&c->gate, base, c->http, fd);
+    return control_gate_open(&c->gate, &c->deps, base, c->http, fd);
 }
 
 struct err *control_new(const struct control_deps *deps, int fd, const char *path,
@@ -93,6 +97,9 @@ struct err *control_new(const struct control_deps *deps, int fd, const char *pat
     LIST_INIT(&c->requests);
     struct err *e = listen_on(c, fd);
 
+    if (e == NULL && path != NULL && c->deps.grants_n > 0 && chmod(path, SOCKET_MODE) < 0) {
+        e = err_sys(errno, "open the socket to those who have grants");
+    }
     if (e != NULL) {
         return err_add(e, "serve the control API");
     }

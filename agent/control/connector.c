@@ -1,0 +1,327 @@
+/*
+ * Connectors at work: the test, step by step while it runs, and the SSH engines to pick from.
+ *
+ * All of them look at the server with the connector's own settings, logged in to for this one call, so
+ * that a connector is tested as it stands in the registry, or in the body of one that is not stored,
+ * and not as the agent happens to use it. The way there is: [secrets manager ->] connector ->
+ * certificate -> Vault; next() says what is still missing.
+ */
+#include <stdlib.h>
+
+#include "control/job.h"
+#include "control/reference.h"
+#include "control/resources.h"
+#include "control/vault_conf.h"
+
+enum { CHECK_MS = 60 * 1000, MOUNTS_MS = 30 * 1000, GRACE_MS = 5 * 1000 };
+
+const char *const control_connector_test_query[] = {"mount", "role", NULL};
+
+struct look {
+    struct control_job job;
+    bool is_test;
+    char *scope, *id; /* of what is asked for */
+    enum registry_kind kind;
+    json_t *manager, *connector, *certificate; /* specs, as they come */
+    char *mount, *role;
+    uint64_t call;       /* of vault/; 0: none is open */
+    struct vault *vault; /* while it is */
+    const char *failed;  /* first step that did */
+};
+
+static void look_free(struct control_job *job)
+{
+    struct look *l = (struct look *)job;
+
+    free(l->scope);
+    free(l->id);
+    free(l->mount);
+    free(l->role);
+    json_decref(l->manager);
+    json_decref(l->connector);
+    json_decref(l->certificate);
+    free(l);
+}
+
+static void look_stop(struct control_job *job)
+{
+    struct look *l = (struct look *)job;
+
+    if (l->call != 0) {
+        vault_cancel(l->vault, l->call);
+        l->call = 0;
+    }
+}
+
+static json_t *facts_json(const struct vault_step *s)
+{
+    json_t *facts = json_object();
+
+    for (size_t i = 0; i < s->facts_n; i++) {
+        json_object_set_new(facts, s->facts[i].name, control_json_text(s->facts[i].value));
+    }
+    return facts;
+}
+
+static json_t *step_json(const struct vault_step *s)
+{
+    bool ok = s->state == VAULT_STEP_OK || s->state == VAULT_STEP_WARNING;
+    json_t *v =
+        json_pack("{s:s, s:b, s:s, s:o, s:I, s:o, s:o}", "step", vault_step_name(s->kind), "ok", ok,
+                  "state", vault_step_state_name(s->state), "address",
+                  control_json_text(s->address), "took_ms", (json_int_t)s->took_ms, "text",
+                  control_json_text(s->text != NULL ? s->text : ""), "facts", facts_json(s));
+
+    return s->error != NULL
+               ? control_json_join(v, json_pack("{s:o}", "error", control_fault(s->error)))
+               : v;
+}
+
+static json_t *end_json(const struct look *l, const struct err *e)
+{
+    json_t *v = json_pack("{s:b, s:o}", "done", 1, "failed",
+                          control_json_text(e != NULL ? l->failed : NULL));
+
+    return e != NULL ? control_json_join(v, json_pack("{s:o}", "error", control_fault(e))) : v;
+}
+
+static void on_step(void *arg, const struct vault_step *s)
+{
+    struct look *l = arg;
+
+    if (l->failed == NULL && s->state == VAULT_STEP_FAILED) {
+        l->failed = vault_step_name(s->kind);
+    }
+    if (!control_line(l->job.r, step_json(s))) {
+        AUTO(err_free) struct err *e =
+            err_new(ERR_LIMIT, "more than %d bytes were left unread", CONTROL_STREAM_MAX_BYTES);
+
+        control_end_lines(l->job.r, end_json(l, e)); /* frees l */
+    }
+}
+
+static void on_tested(void *arg, struct err *e)
+{
+    struct look *l = arg;
+
+    l->call = 0;
+    control_end_lines(l->job.r, end_json(l, e)); /* frees l */
+    err_free(&e);
+}
+
+static void on_mounts(void *arg, struct err *e, const struct vault_mount *mounts, size_t n)
+{
+    struct look *l = arg;
+    json_t *list = json_array();
+
+    l->call = 0;
+    for (size_t i = 0; i < n; i++) {
+        control_json_add(list,
+                         json_pack("{s:o, s:o, s:o}", "path", control_json_text(mounts[i].path),
+                                   "type", control_json_text(mounts[i].type), "description",
+                                   control_json_text(mounts[i].description)));
+    }
+    if (e != NULL) {
+        json_decref(list);
+        control_job_fail(&l->job, e); /* frees l */
+    } else {
+        control_answer(l->job.r, 200, json_pack("{s:o}", "mounts", list));
+    }
+}
+
+/* A callback that comes within the call itself finds l->call 0 afterwards; l may be gone by then. */
+static void ask_vault(struct look *l, const struct vault_conf *conf)
+{
+    struct vault_target target = {.conf = conf};
+    struct vault_check check = {
+        .target = target, .mount = l->mount, .role = l->role, .deadline = mono_in(CHECK_MS)};
+    uint64_t call = l->is_test
+                        ? vault_check(l->vault, &check, on_step, on_tested, l)
+                        : vault_mounts(l->vault, &target, "ssh", mono_in(MOUNTS_MS), on_mounts, l);
+
+    if (call != 0) {
+        l->call = call;
+    }
+}
+
+/* Errors are returned before the request has ended. */
+static struct err *look(struct look *l)
+{
+    const struct control_deps *d = control_deps_of(l->job.r);
+    const json_t *login = json_object_get(l->connector, "login");
+    const char *variable = json_string_value(json_object_get(login, "token_environment"));
+    const struct secret *token =
+        variable != NULL && d->secret_of != NULL ? d->secret_of(d->arg, variable) : NULL;
+    AUTO(text_list_free) char **more = NULL;
+    struct vault_conf conf;
+    struct err *e = control_vault_conf(l->connector, l->certificate, token, &conf, &more);
+
+    l->vault = d->vault;
+    if (e == NULL && l->vault == NULL) {
+        e = err_new(ERR_UNSUPPORTED, "this agent talks to no Vault");
+    }
+    if (e == NULL && l->is_test) {
+        e = control_start_lines(l->job.r);
+    }
+    if (e == NULL) {
+        ask_vault(l, &conf);
+    }
+    return e;
+}
+
+static void on_found(void *arg, struct err *e, json_t *resource);
+
+static struct err *fetch(struct look *l, enum registry_kind kind, const char *scope, const char *id)
+{
+    l->kind = kind;
+    control_job_await(&l->job);
+    registry_get(control_deps_of(l->job.r)->registry, kind, scope, id, on_found, l);
+    return NULL;
+}
+
+/* A reference of one of the specs is followed; scopes go upwards from there. */
+static struct err *follow(struct look *l, enum registry_kind kind, const json_t *spec,
+                          const char *member)
+{
+    AUTO(auto_free) char *from = take(&l->scope);
+    struct err *e = control_reference(from, json_string_value(json_object_get(spec, member)),
+                                      &l->scope, &l->id);
+
+    return e != NULL ? e : fetch(l, kind, l->scope, l->id);
+}
+
+static bool has(const json_t *spec, const char *member)
+{
+    return json_is_string(json_object_get(spec, member));
+}
+
+static struct err *next(struct look *l)
+{
+    free(take(&l->id));
+    if (l->connector == NULL) {
+        return has(l->manager, "connector")
+                   ? follow(l, REGISTRY_CONNECTOR, l->manager, "connector")
+                   : err_new(ERR_NOT_FOUND, "the secrets manager has no connector: mend it first");
+    }
+    if (l->certificate == NULL && has(l->connector, "certificate")) {
+        return follow(l, REGISTRY_CERTIFICATE, l->connector, "certificate");
+    }
+    return look(l);
+}
+
+static void go_on(struct look *l, struct err *e)
+{
+    if (e == NULL) {
+        e = next(l);
+    }
+    if (e != NULL) {
+        control_job_fail(&l->job, e);
+    }
+}
+
+/* A connector whose certificate was deleted by force must not be tried against the system's CAs. */
+static struct err *broken(const json_t *resource)
+{
+    const json_t *why = json_array_get(json_object_get(resource, "broken"), 0);
+
+    return why == NULL ? NULL
+                       : err_new(ERR_BUSY, "%s is broken: %s",
+                                 json_string_value(json_object_get(resource, "identifier")),
+                                 json_is_string(why) ? json_string_value(why) : "mend it first");
+}
+
+static void on_found(void *arg, struct err *e, json_t *resource)
+{
+    struct look *l = arg;
+    json_t **spec = l->kind == REGISTRY_SECRETS_MANAGER ? &l->manager
+                    : l->kind == REGISTRY_CONNECTOR     ? &l->connector
+                                                        : &l->certificate;
+
+    if (!control_job_back(&l->job)) {
+        err_free(&e);
+        return;
+    }
+    if (e == NULL) {
+        e = broken(resource);
+    }
+    if (e == NULL) {
+        *spec = json_incref(json_object_get(resource, "spec"));
+    }
+    go_on(l, e);
+}
+
+static void on_checked(void *arg, struct err *e, json_t *resource)
+{
+    struct look *l = arg;
+
+    (void)resource;
+    if (!control_job_back(&l->job)) {
+        err_free(&e);
+        return;
+    }
+    go_on(l, e);
+}
+
+static struct err *begin(struct control_request *r, bool is_test, struct look **ret)
+{
+    struct registry *registry;
+    struct err *e = control_registry_of(r, &registry);
+    struct look *l = e == NULL ? calloc(1, sizeof *l) : NULL;
+
+    if (l == NULL) {
+        return e != NULL ? e : err_nomem();
+    }
+    l->job = (struct control_job){.stop = look_stop, .free = look_free};
+    l->is_test = is_test;
+    l->scope = text_copy(control_param(r, "scope"));
+    l->mount = is_test ? text_copy(control_query(r, "mount")) : NULL;
+    l->role = is_test ? text_copy(control_query(r, "role")) : NULL;
+    if (l->scope == NULL) {
+        look_free(&l->job);
+        return err_nomem();
+    }
+    e = control_job_start(&l->job, r, (is_test ? CHECK_MS : MOUNTS_MS) + GRACE_MS,
+                          is_test ? "test the connector" : "list the engines");
+    if (e == NULL) {
+        *ret = l;
+    }
+    return e;
+}
+
+static struct err *begin_at(struct control_request *r, bool is_test, enum registry_kind kind)
+{
+    struct look *l = NULL;
+    struct err *e = begin(r, is_test, &l);
+
+    return e != NULL ? e : fetch(l, kind, l->scope, control_param(r, "id"));
+}
+
+struct err *control_connector_test(struct control_request *r)
+{
+    return begin_at(r, true, REGISTRY_CONNECTOR);
+}
+
+struct err *control_connector_mounts(struct control_request *r)
+{
+    return begin_at(r, false, REGISTRY_CONNECTOR);
+}
+
+struct err *control_secrets_manager_mounts(struct control_request *r)
+{
+    return begin_at(r, false, REGISTRY_SECRETS_MANAGER);
+}
+
+struct err *control_connector_test_new(struct control_request *r)
+{
+    struct look *l = NULL;
+    struct err *e = begin(r, true, &l);
+
+    if (e != NULL) {
+        return e;
+    }
+    l->connector = json_incref(control_value(r, "spec"));
+    control_job_await(&l->job);
+    registry_check_only(control_deps_of(r)->registry, REGISTRY_CONNECTOR, l->scope, control_body(r),
+                        on_checked, l);
+    return NULL;
+}

@@ -1,0 +1,67 @@
+/* A connector's spec, as registry/kind_connector.c describes it, in the words of vault/. Nothing is
+ * read from files here: holdfast-vault does that. */
+#include "control/vault_conf.h"
+
+enum { MINUTE_S = 60 };
+
+static const char *text_of(const json_t *o, const char *name)
+{
+    return json_string_value(json_object_get(o, name));
+}
+
+static struct err *copy_texts(const json_t *array, size_t from, char ***ret)
+{
+    AUTO(text_list_free) char **list = NULL;
+
+    for (size_t i = from; i < json_array_size(array); i++) {
+        if (!text_list_add(&list, json_string_value(json_array_get(array, i)))) {
+            return err_nomem();
+        }
+    }
+    *ret = take(&list);
+    return NULL;
+}
+
+static void put_login(const json_t *login, struct vault_conf *c)
+{
+    c->login =
+        text_eq(text_of(login, "method"), "approle") ? VAULT_LOGIN_APPROLE : VAULT_LOGIN_TOKEN;
+    c->login_mount = text_of(login, "mount");
+    c->token_file = text_of(login, "token_file");
+    c->role_id_file = text_of(login, "role_id_file");
+    c->secret_id_file = text_of(login, "secret_id_file");
+    c->secret_id_wrapped = json_is_true(json_object_get(login, "secret_id_wrapped"));
+    c->wrapping_path = text_of(login, "wrapping_path");
+}
+
+struct err *control_vault_conf(const json_t *connector, const json_t *certificate,
+                               const struct secret *token, struct vault_conf *ret, char ***ret_more)
+{
+    const json_t *addresses = json_object_get(connector, "addresses");
+    const json_t *login = json_object_get(connector, "login");
+    json_int_t minutes = json_integer_value(json_object_get(connector, "renewal_interval_minutes"));
+    struct vault_conf c = {
+        .name = "connector",
+        .address = json_string_value(json_array_get(addresses, 0)),
+        .server_name = text_of(connector, "server_name"),
+        .namespace_ = text_of(connector, "namespace"),
+        .ca_pem = text_of(certificate, "pem"),
+        .token = token,
+        .request_timeout_ms = json_integer_value(json_object_get(connector, "timeout_s")) * 1000,
+        .renew_by_interval = minutes > 0 || json_is_true(json_object_get(login, "root")),
+        .renew_interval_s = minutes * MINUTE_S,
+    };
+
+    if (text_of(login, "token_environment") != NULL && token == NULL) {
+        return err_new(ERR_UNSUPPORTED, "variable %s is not among those that the agent took over",
+                       text_of(login, "token_environment"));
+    }
+    put_login(login, &c);
+    struct err *e = copy_texts(addresses, 1, ret_more);
+
+    if (e == NULL) {
+        c.addresses = *ret_more;
+        *ret = c;
+    }
+    return e;
+}
