@@ -1,6 +1,6 @@
 /*
  * The life of a helper: started when somebody calls, ready when its owner has set it up, ended by
- * idleness, by order, by a deadline or by its own fault; started again after a back-off.
+ * idleness, by order, for hanging or by its own fault; started again after a back-off.
  *
  *   DOWN --start--> UP --(hang up | end of stream)--> ENDING --exit--> DOWN
  *
@@ -34,6 +34,7 @@ static void destroy(struct io_helper *h)
     io_timer_deinit(&h->start);
     io_timer_deinit(&h->patience);
     io_timer_deinit(&h->idle);
+    io_timer_deinit(&h->hung);
     io_queue_free(&h->queue);
     buf_deinit(&h->in);
     err_free(&h->last_error);
@@ -67,6 +68,7 @@ static void hang_up(struct io_helper *h)
     h->blocked = false;
     h->state = HELPER_ENDING;
     io_timer_clear(&h->idle);
+    io_timer_clear(&h->hung);
     io_timer_set(&h->patience, mono_in(PATIENCE_MS));
 }
 
@@ -291,6 +293,7 @@ struct err *io_helper_new(struct io_loop *l, const struct io_helper_conf *conf,
     io_timer_init(&h->start, l, on_start, h);
     io_timer_init(&h->patience, l, on_impatience, h);
     io_timer_init(&h->idle, l, on_idle, h);
+    io_timer_init(&h->hung, l, io_helper_on_hung, h);
     h->queue = io_queue_new(conf->outstanding_max, conf->lane_outstanding_max);
     if (h->queue == NULL || !copy_conf(h, conf)) {
         destroy(h);

@@ -9,6 +9,12 @@
  * in frames. The agent keeps the queue: fair between flows (connections), bounded per lane (slots),
  * and at most outstanding_max requests are with the helper at a time.
  *
+ * A call ends at its deadline, whatever the helper does. One that is not with the helper by then is
+ * never handed over; the late answer to one that is, is dropped. Being late is no crime of the
+ * helper, for the request may have been handed over just before. It hangs, and is killed and
+ * restarted, when the oldest request it has is past its deadline and has been the oldest for
+ * IO_HELPER_GRACE_MS: workers take requests in order, so a worker has had it for all that time.
+ *
  * When a helper ends by its own fault, what it had fails with GONE and the reason ("helper X died:
  * killed by signal 11 (Segmentation fault)"). What was still queued waits for the next life, unless
  * this one never became ready: then it fails too. Back-off: 100 ms, doubling to 30 s; 60 s of ready
@@ -17,6 +23,8 @@
  * io_helper_free() included.
  */
 struct io_helper;
+
+enum { IO_HELPER_GRACE_MS = 5 * 1000 };
 
 /** Takes the answer. @e is taken by the callee, and then @reply is NULL. */
 typedef void io_reply_fn(void *arg, struct err *e, struct rd *reply);
@@ -33,7 +41,7 @@ struct io_helper_conf {
     bool expendable;               /* io_helper_free() kills it and does not wait */
     /** it runs (again): send set-up calls with .setup, then io_helper_ready() */
     void (*on_up)(void *arg);
-    /** it died, was killed for a deadline, was restarted, or could not start; what was with it has
+    /** it died, hung and was killed, was restarted, or could not start; what was with it has
      * failed by then. Not called when it ends for idleness or is freed */
     void (*on_down)(void *arg, const struct err *why);
     /** an event with id 0; may be NULL */
@@ -44,8 +52,7 @@ struct io_helper_conf {
 struct io_call {
     uint8_t op;
     struct view body;      /* copied */
-    struct mono deadline;  /* the call fails with TIMEOUT then. If the helper had it, the helper is
-                               killed and restarted */
+    struct mono deadline;  /* the call fails with TIMEOUT then */
     uint64_t flow;         /* fairness: calls of one flow go in order, flows take turns */
     uint32_t lane;         /* what it keeps busy: 0 nothing special, else a slot */
     bool setup;            /* part of on_up: before all queued calls, and not counted against the

@@ -5,6 +5,9 @@
  * call without a search. A slot is not given to another call before the helper has answered or
  * died, even when the caller has lost interest: no answer can reach the wrong callback.
  *
+ * A call that is past its deadline stays in the list of those sent until the helper answers, and
+ * keeps its lane busy. Only the oldest of them says whether the helper hangs (see helper.h).
+ *
  * Callbacks may do anything with the helper. So a call is taken out of every list before its
  * callback runs, calls that fail together are first moved aside, and handing over (pump) never
  * calls back.
@@ -78,6 +81,34 @@ static void finish(struct io_open_call *c, struct err *e, struct rd *reply)
     }
 }
 
+/* The clock of the grace runs for a late call that is the oldest. */
+static void watch_oldest(struct io_helper *h)
+{
+    const struct io_open_call *oldest = TAILQ_FIRST(&h->sent);
+
+    if (oldest != NULL && oldest->late) {
+        io_timer_set(&h->hung, (struct mono){h->oldest_since.ms + IO_HELPER_GRACE_MS});
+    } else if (io_timer_is_set(&h->hung)) {
+        io_timer_clear(&h->hung);
+    }
+}
+
+static void unlink_sent(struct io_open_call *c)
+{
+    struct io_helper *h = c->helper;
+    bool was_oldest = TAILQ_FIRST(&h->sent) == c;
+
+    TAILQ_REMOVE(&h->sent, c, list);
+    h->sent_n--;
+    if (!c->setup) {
+        io_queue_done(h->queue, c->item.lane_id);
+    }
+    if (was_oldest) {
+        h->oldest_since = mono_now();
+        watch_oldest(h);
+    }
+}
+
 static void unlink_call(struct io_open_call *c)
 {
     struct io_helper *h = c->helper;
@@ -90,15 +121,66 @@ static void unlink_call(struct io_open_call *c)
         io_queue_remove(h->queue, &c->item);
         break;
     case CALL_SENT:
-        TAILQ_REMOVE(&h->sent, c, list);
-        h->sent_n--;
-        if (!c->setup) {
-            io_queue_done(h->queue, c->item.lane_id);
-        }
+        unlink_sent(c);
         break;
     case CALL_FAILED:
         TAILQ_REMOVE(&h->failed, c, list);
         break;
+    }
+}
+
+/* Out of its list, to be called back with @e (taken). */
+static void set_aside(struct io_open_call *c, struct err *e)
+{
+    unlink_call(c);
+    c->state = CALL_FAILED;
+    c->e = e;
+    TAILQ_INSERT_TAIL(&c->helper->failed, c, list);
+}
+
+static struct err *waited_in_vain(const struct io_helper *h)
+{
+    if (h->state == HELPER_UP) {
+        return err_new(ERR_TIMEOUT, "helper %s is busy: the request waited in vain", h->name);
+    }
+    return err_new(ERR_TIMEOUT, "helper %s is down%s%s", h->name, h->last_error != NULL ? ": " : "",
+                   err_text(h->last_error));
+}
+
+static bool is_hung(const struct io_helper *h)
+{
+    const struct io_open_call *oldest = TAILQ_FIRST(&h->sent);
+
+    return h->state == HELPER_UP && oldest != NULL && oldest->late &&
+           mono_passed((struct mono){h->oldest_since.ms + IO_HELPER_GRACE_MS});
+}
+
+void io_helper_on_hung(void *helper)
+{
+    struct io_helper *h = helper;
+
+    if (is_hung(h)) {
+        io_helper_end(h, err_new(ERR_GONE, "it did not answer a request in time"), true);
+    }
+}
+
+/* The caller is told now, and the helper may have the request for as long as it gets on. */
+static void late(struct io_open_call *c)
+{
+    struct io_helper *h = c->helper;
+
+    c->late = true;
+    if (is_hung(h)) {
+        set_aside(c,
+                  err_new(ERR_TIMEOUT, "helper %s did not answer in time and was killed", h->name));
+        io_helper_end(h, err_new(ERR_GONE, "it did not answer a request in time"), true);
+        return;
+    }
+    watch_oldest(h);
+    if (!c->cancelled) {
+        c->cancelled = true;
+        c->on_reply(c->arg, err_new(ERR_TIMEOUT, "helper %s did not answer in time", h->name),
+                    NULL);
     }
 }
 
@@ -109,19 +191,12 @@ static void on_deadline(void *arg)
 
     io_helper_enter(h);
     if (c->state == CALL_SENT && h->state == HELPER_UP) {
+        late(c);
+    } else {
+        struct err *e = c->state == CALL_FAILED ? take(&c->e) : waited_in_vain(h);
+
         unlink_call(c);
-        c->state = CALL_FAILED;
-        c->e = err_new(ERR_TIMEOUT, "helper %s did not answer in time and was killed", h->name);
-        TAILQ_INSERT_TAIL(&h->failed, c, list);
-        io_helper_end(h, err_new(ERR_GONE, "it did not answer a request in time"), true);
-    } else if (c->state != CALL_FAILED) {
-        unlink_call(c);
-        finish(c,
-               err_new(ERR_TIMEOUT, "helper %s is %s%s%s", h->name,
-                       h->state == HELPER_UP ? "busy: the request waited in vain" : "down",
-                       h->state != HELPER_UP && h->last_error != NULL ? ": " : "",
-                       h->state != HELPER_UP ? err_text(h->last_error) : ""),
-               NULL);
+        finish(c, e, NULL);
     }
     io_helper_leave(h);
 }
@@ -144,6 +219,9 @@ static void sent(struct io_open_call *c)
         io_queue_pop(h->queue);
     }
     c->state = CALL_SENT;
+    if (TAILQ_EMPTY(&h->sent)) {
+        h->oldest_since = mono_now();
+    }
     TAILQ_INSERT_TAIL(&h->sent, c, list);
     h->sent_n++;
     buf_deinit(&c->frame);
@@ -162,6 +240,11 @@ void io_helper_pump(struct io_helper *h)
 
     while (h->fd >= 0 && !h->blocked && (c = next_call(h)) != NULL) {
         enum ipc_result result;
+
+        if (mono_passed(c->deadline.at)) {
+            set_aside(c, waited_in_vain(h)); /* its timer is due, and calls back */
+            continue;
+        }
         struct err *e = ipc_send(h->fd, buf_view(&c->frame), false, &result);
 
         if (e != NULL) {
@@ -255,23 +338,15 @@ bool io_helper_receive(struct io_helper *h, unsigned max)
     return result == IPC_EOF && h->fd >= 0;
 }
 
-static void move_to_failed(struct io_open_call *c, const struct err *why)
-{
-    unlink_call(c);
-    c->state = CALL_FAILED;
-    c->e = err_copy(why);
-    TAILQ_INSERT_TAIL(&c->helper->failed, c, list);
-}
-
 void io_helper_fail_calls(struct io_helper *h, const struct err *why, bool queued)
 {
     struct io_open_call *c;
 
     while ((c = TAILQ_FIRST(&h->sent)) != NULL || (c = TAILQ_FIRST(&h->setup)) != NULL) {
-        move_to_failed(c, why);
+        set_aside(c, err_copy(why));
     }
     while (queued && (c = (struct io_open_call *)io_queue_any(h->queue)) != NULL) {
-        move_to_failed(c, why);
+        set_aside(c, err_copy(why));
     }
     while ((c = TAILQ_FIRST(&h->failed)) != NULL) {
         TAILQ_REMOVE(&h->failed, c, list);

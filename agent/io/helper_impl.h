@@ -11,7 +11,7 @@ enum io_call_state {
     CALL_SETUP,  /* waits in setup */
     CALL_QUEUED, /* waits in the queue */
     CALL_SENT,   /* with the helper */
-    CALL_FAILED, /* in failed: its callback is about to run */
+    CALL_FAILED, /* in failed: its callback is about to run, or does when its timer fires */
 };
 
 struct io_open_call {
@@ -19,8 +19,9 @@ struct io_open_call {
     TAILQ_ENTRY(io_open_call) list; /* io_helper's setup, sent or failed */
     struct io_helper *helper;
     enum io_call_state state;
-    bool setup, cancelled;
-    uint64_t handle; /* number of the call << 32 | id on the wire */
+    bool setup, cancelled; /* cancelled: nobody is to be called back */
+    bool late;             /* sent, and past its deadline */
+    uint64_t handle;       /* number of the call << 32 | id on the wire */
     struct buf frame;
     struct io_timer deadline;
     struct err *e; /* CALL_FAILED */
@@ -54,9 +55,10 @@ struct io_helper {
     struct event readable, writable;
     bool blocked; /* the socket is full; writable is awaited */
     struct io_process *process;
-    struct io_timer start, patience, idle;
+    struct io_timer start, patience, idle, hung;
     struct mono not_before, ready_since, last_used;
-    unsigned failures; /* in a row */
+    struct mono oldest_since; /* the first of sent is the first */
+    unsigned failures;        /* in a row */
     unsigned starts;
     struct err *last_error;
 
@@ -80,6 +82,8 @@ void io_helper_want_start(struct io_helper *h);
 /** io_helper_end() - take the socket away and fail the calls; @why is taken. @kill: at once */
 void io_helper_end(struct io_helper *h, struct err *why, bool kill);
 
+/** io_helper_on_hung() - the timer that waits out the grace of the oldest request */
+void io_helper_on_hung(void *helper);
 /** io_helper_pump() - hand over what may go; calls nobody back */
 void io_helper_pump(struct io_helper *h);
 /** io_helper_receive() - take up to @max frames; true at the end of the stream */

@@ -2,6 +2,8 @@
  * Trouble: helpers that die or hang, tokens that come and go. What must hold: nobody waits for ever,
  * no signature is sent twice, keys stay the same objects, and no PIN try is spent without reason.
  */
+#include <time.h>
+
 #include "fixture.h"
 
 enum { MANY = 60 };
@@ -107,6 +109,14 @@ static void test_crash_in_a_signature(void **state)
     no_error(sign(f, k, SSH_ALG_P256, "x"));
 }
 
+static struct mono after_the_grace(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return (struct mono){now.tv_sec * 1000 + now.tv_nsec / 1000000 + IO_HELPER_GRACE_MS};
+}
+
 static void test_hanging_signature(void **state)
 {
     struct fixture *f = *state;
@@ -117,11 +127,13 @@ static void test_hanging_signature(void **state)
     write_file(f->control, "C_Sign:1:hang");
     forget_outcome();
     remote_sign(f->r, k, SSH_ALG_P256, view_cstr("x"), mono_in(500), 1, on_raw, &last);
+    clock_set_for_test(after_the_grace, NULL);
     run_outcome(f);
     assert_true(err_is(last.e, ERR_TIMEOUT));
     write_file(f->control, "");
     no_error(sign(f, k, SSH_ALG_P256, "x"));
     assert_int_equal(token(f, 0).helper.restarts, 1);
+    clock_set_for_test(NULL, NULL);
 }
 
 static void test_crash_at_login_spends_no_second_try(void **state)
