@@ -27,6 +27,7 @@ struct io_listen {
     char *path; /* NULL: not ours to unlink */
     dev_t dev;  /* with ino: the socket we made */
     ino_t ino;
+    bool accepting; /* on_accept may be on the stack */
     unsigned conns, max_conns;
     void (*on_accept)(void *arg, int fd, const struct peer *peer);
     void *arg;
@@ -201,28 +202,46 @@ static bool admit(struct io_listen *l, int fd, struct peer *ret_peer)
     return true;
 }
 
+/* False when nobody else waits, or the callback freed the listener. */
+static bool accept_one(struct io_listen *l)
+{
+    AUTO(auto_close) int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    struct peer peer;
+
+    if (fd < 0) {
+        if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+            turn_away(l);
+        }
+        return false;
+    }
+    if (admit(l, fd, &peer)) {
+        int given = fd;
+
+        fd = -1;
+        l->conns++;
+        l->on_accept(l->arg, given, &peer);
+    }
+    return l->fd >= 0;
+}
+
+static void destroy(struct io_listen *l)
+{
+    free(l->path);
+    free(l);
+}
+
 static void on_readable(evutil_socket_t listener, short what, void *arg)
 {
     struct io_listen *l = arg;
 
+    (void)listener;
     (void)what;
-    for (unsigned i = 0; i < ACCEPTS_PER_ROUND; i++) {
-        AUTO(auto_close) int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        struct peer peer;
-
-        if (fd < 0) {
-            if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-                turn_away(l);
-            }
-            return;
-        }
-        if (admit(l, fd, &peer)) {
-            int given = fd;
-
-            fd = -1;
-            l->conns++;
-            l->on_accept(l->arg, given, &peer);
-        }
+    l->accepting = true;
+    for (unsigned i = 0; i < ACCEPTS_PER_ROUND && accept_one(l); i++) {
+    }
+    l->accepting = false;
+    if (l->fd < 0) {
+        destroy(l);
     }
 }
 
@@ -313,6 +332,7 @@ void io_listen_free(struct io_listen **lp)
     io_timer_deinit(&l->pause);
     auto_close(&l->fd);
     auto_close(&l->spare);
-    free(l->path);
-    free(l);
+    if (!l->accepting) {
+        destroy(l);
+    }
 }

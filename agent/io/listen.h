@@ -29,6 +29,7 @@ struct err *io_listen_new(struct io_loop *l, int fd, const char *path, unsigned 
 /** io_listen_done() - one accepted connection was closed */
 void io_listen_done(struct io_listen *l);
 unsigned io_listen_conns(const struct io_listen *l);
+/** io_listen_free() - also from inside its own on_accept; no callback runs after it */
 void io_listen_free(struct io_listen **l);
 
 #endif

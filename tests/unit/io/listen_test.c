@@ -21,6 +21,12 @@ static void on_accept(void *arg, int fd, const struct peer *peer)
     accepted[accepts++] = fd;
 }
 
+static void on_accept_free(void *arg, int fd, const struct peer *peer)
+{
+    on_accept(arg, fd, peer);
+    io_listen_free(&listener);
+}
+
 static int set_up(void **state)
 {
     strcpy(folder, "listen-XXXXXX");
@@ -327,6 +333,23 @@ static void test_successor_keeps_its_path(void **state)
     assert_true(successor >= 0 && client >= 0);
 }
 
+static void test_free_when_accepting(void **state)
+{
+    int fd = bind_it();
+
+    (void)state;
+    assert_null(io_listen_new(loop, fd, path, 8, on_accept_free, &accepts, &listener));
+    AUTO(auto_close) int first = connect_to(path);
+    AUTO(auto_close) int second = connect_to(path);
+
+    run_rounds(3);
+    assert_null(listener);
+    assert_int_equal(accepts, 1); /* the other one went with the listener */
+    assert_false(is_closed(first));
+    assert_true(second >= 0);
+    assert_int_equal(connect_to(path), -1);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -343,6 +366,7 @@ int main(void)
         CASE(test_foreign_user_is_refused),
         CASE(test_path_goes_with_the_listener),
         CASE(test_successor_keeps_its_path),
+        CASE(test_free_when_accepting),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
