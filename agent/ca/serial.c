@@ -1,23 +1,25 @@
 /*
  * Serial numbers that never repeat, also not after a crash or with the file gone. A block of them
  * is reserved on disk before the first is given, so that what a crash leaves unused is lost, not
- * given twice. The next block is reserved in a round of the loop of its own, while the last numbers
- * of this one are given, so that a signature does not wait for the disk.
+ * given twice. The next block is asked of the writer when half of this one is given, and counts when
+ * it is on disk: a signature waits for the disk only when that is slower than half a block of
+ * signatures, or than the first signature after the start.
  *
  * A file that is there and cannot be read is an error, never a reason to begin anew. Without a file
  * the numbers begin at the time of day, far above what was given before.
  */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "ca/priv.h"
 
-enum { PER_SECOND = 65536, FILE_MAX_BYTES = 32, LOW = CA_SERIALS_A_BLOCK / 4 };
+enum { PER_SECOND = 65536, FILE_MAX_BYTES = 32, LOW = CA_SERIALS_A_BLOCK / 2 };
 
 struct ca_serial {
     char *path;
-    struct io_timer *timer;
+    struct io_writer *writer;
     uint64_t next, end; /* next .. end - 1 are reserved */
+    bool asked;         /* for the next block */
+    struct err *error;  /* of the last time it was asked for */
 };
 
 static struct err *read_mark(const char *path, uint64_t *ret)
@@ -49,23 +51,39 @@ static struct err *read_mark(const char *path, uint64_t *ret)
     return NULL;
 }
 
-static struct err *reserve(struct ca_serial *s)
+/* What fails here is tried again, and told, when the numbers have run out. */
+static void on_reserved(void *arg, const struct err *e)
 {
-    char text[FILE_MAX_BYTES];
-    uint64_t end = s->end + CA_SERIALS_A_BLOCK;
-    int len = snprintf(text, sizeof text, "%llu\n", (unsigned long long)end);
-    struct err *e = file_replace(s->path, view_of(text, (size_t)len), 0600);
+    struct ca_serial *s = arg;
 
+    s->asked = false;
+    err_free(&s->error);
+    s->error = err_copy(e);
     if (e == NULL) {
-        s->end = end;
+        s->end += CA_SERIALS_A_BLOCK;
     }
-    return err_recode(err_add(e, "reserve serial numbers"), ERR_STORE);
 }
 
-/* What fails here is tried again, and told, when the numbers have run out. */
-static void on_low(void *arg)
+static void ask(struct ca_serial *s)
 {
-    AUTO(err_free) struct err *e = reserve(arg);
+    AUTO(auto_free) char *mark =
+        text_fmt("%llu\n", (unsigned long long)(s->end + CA_SERIALS_A_BLOCK));
+    AUTO(buf_deinit) struct buf text;
+
+    buf_init(&text, FILE_MAX_BYTES);
+    if (mark != NULL) {
+        buf_put(&text, mark, strlen(mark));
+    }
+    struct err *e = mark != NULL ? buf_check(&text, s->path) : err_nomem();
+
+    if (e == NULL) {
+        e = io_writer_put(s->writer, s->path, &text, 0600, on_reserved, s);
+    }
+    s->asked = e == NULL;
+    if (e != NULL) {
+        err_free(&s->error);
+        s->error = e;
+    }
 }
 
 struct err *ca_serial_new(struct io_loop *l, const char *path, struct ca_serial **ret)
@@ -76,14 +94,14 @@ struct err *ca_serial_new(struct io_loop *l, const char *path, struct ca_serial 
         return err_nomem();
     }
     s->path = text_copy(path);
-    s->timer = io_timer_new(l, on_low, s);
-    if (s->path == NULL || s->timer == NULL) {
-        return err_nomem();
-    }
-    struct err *e = read_mark(path, &s->end);
+    struct err *e = s->path != NULL ? io_writer_new(l, &s->writer) : err_nomem();
 
+    if (e == NULL) {
+        e = read_mark(path, &s->end);
+    }
     s->next = s->end;
     if (e == NULL) {
+        ask(s);
         *ret = take(&s);
     }
     return e;
@@ -94,7 +112,8 @@ void ca_serial_free(struct ca_serial **sp)
     struct ca_serial *s = take(sp);
 
     if (s != NULL) {
-        io_timer_free(&s->timer);
+        io_writer_free(&s->writer);
+        err_free(&s->error);
         free(s->path);
         free(s);
     }
@@ -102,14 +121,15 @@ void ca_serial_free(struct ca_serial **sp)
 
 struct err *ca_serial_take(struct ca_serial *s, uint64_t *ret)
 {
-    struct err *e = s->next == s->end ? reserve(s) : NULL;
-
-    if (e != NULL) {
-        return e;
+    if (s->end - s->next <= LOW && !s->asked) {
+        ask(s);
+    }
+    if (s->next == s->end) {
+        io_writer_flush(s->writer);
+    }
+    if (s->next == s->end) {
+        return err_recode(err_add(err_copy(s->error), "reserve serial numbers"), ERR_STORE);
     }
     *ret = s->next++;
-    if (s->end - s->next < LOW && !io_timer_is_set(s->timer)) {
-        io_timer_set(s->timer, mono_now());
-    }
     return NULL;
 }

@@ -56,6 +56,11 @@ static void put_body(struct buf *b, const struct identity *i)
     }
 }
 
+static void on_written(void *arg, const struct err *e)
+{
+    identity_warn(arg, IDENTITY_WARN_WRITE, err_copy(e));
+}
+
 void identity_cache_save(struct identity *i)
 {
     AUTO(buf_deinit) struct buf body, file;
@@ -73,11 +78,12 @@ void identity_cache_save(struct identity *i)
     if (e == NULL) {
         e = buf_check(&body, "a cache file");
     }
+    if (e == NULL) {
+        e = io_writer_put(i->set->writer, path, &file, 0600, on_written, i);
+    }
     if (e != NULL) {
         identity_warn(i, IDENTITY_WARN_WRITE, e);
-        return;
     }
-    identity_writer_put(i->set->writer, (size_t)(i - i->set->identities), path, &file);
 }
 
 /* One record of a file, not yet believed. */

@@ -39,7 +39,7 @@ struct identity_set {
     struct identity *identities;
     size_t n;
     char *cache_dir;
-    struct identity_writer *writer;
+    struct io_writer *writer;
     struct identity_view *view;
     struct io_timer *notify, *expiry;
     void (*on_change)(void *arg);
@@ -81,19 +81,6 @@ void identity_cert_deinit(struct identity_cert *c);
 void identity_cache_load(struct identity *i);
 /** identity_cache_save() - hand the identity's state to the writer */
 void identity_cache_save(struct identity *i);
-
-/* --- writer.c --- */
-struct identity_writer;
-/** identity_writer_new() - a thread that replaces files, one slot each of @n; paths are copied */
-struct err *identity_writer_new(size_t n, struct identity_writer **ret) MUST_CHECK;
-/** identity_writer_free() - writes what is left, then joins the thread */
-void identity_writer_free(struct identity_writer **w);
-/** identity_writer_put() - write @content (moved) to @path; one that waits in this slot is dropped */
-void identity_writer_put(struct identity_writer *w, size_t slot, const char *path,
-                         struct buf *content);
-/** identity_writer_result() - true once after each write of the slot; @ret_e is its error (owned by
- * the caller) or NULL */
-bool identity_writer_result(struct identity_writer *w, size_t slot, struct err **ret_e);
 
 /* --- index.c --- */
 struct identity_index;

@@ -58,13 +58,9 @@ static void on_expiry(void *arg)
 
     for (size_t i = 0; i < s->n; i++) {
         struct identity *id = &s->identities[i];
-        struct err *e = NULL;
 
         for (size_t k = 0; k < id->certs_n; k++) {
             changed |= identity_cert_sweep(&id->certs[k], now);
-        }
-        if (identity_writer_result(s->writer, i, &e)) {
-            identity_warn(id, IDENTITY_WARN_WRITE, e);
         }
     }
     identity_view_stale(s->view);
@@ -163,7 +159,7 @@ static struct err *init_identities(struct identity_set *s, const struct identity
             return e;
         }
     }
-    return identity_writer_new(n, &s->writer);
+    return NULL;
 }
 
 static void load(struct identity_set *s)
@@ -201,6 +197,9 @@ struct err *identity_set_new(struct io_loop *l, struct remote *remote,
     }
     e = init_identities(s, conf, n);
     if (e == NULL) {
+        e = io_writer_new(l, &s->writer);
+    }
+    if (e == NULL) {
         load(s);
         arm(s);
         *ret = take(&s);
@@ -229,7 +228,7 @@ void identity_set_free(struct identity_set **sp)
     if (s == NULL) {
         return;
     }
-    identity_writer_free(&s->writer);
+    io_writer_free(&s->writer); /* it tells identities how their last write ended */
     for (size_t i = 0; i < s->n; i++) {
         identity_deinit(&s->identities[i]);
     }

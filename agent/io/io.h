@@ -7,5 +7,7 @@
 #include "io/helper.h"
 #include "io/listen.h"
 #include "io/loop.h"
+#include "io/worker.h"
+#include "io/writer.h"
 
 #endif

@@ -161,6 +161,7 @@ struct settled {
 
 struct remote {
     struct io_loop *loop;
+    struct io_writer *writer; /* of the files in state_dir */
     const struct profile_set *profiles;
     char *helper_path, *state_dir;
     remote_change_fn *on_change;
@@ -266,11 +267,12 @@ char *source_text(const struct source *s);
 char *source_line(const struct source *s);
 
 /* refusal.c */
-/** refusal_load() - what is on disk for the slot's token */
+/** refusal_load() - what is on disk, or about to be, for the slot's token */
 void refusal_load(struct slot *s);
 bool refusal_has_source(const struct slot *s, const struct source *source);
 bool refusal_has_pin(const struct slot *s, const struct secret *pin);
-/** refusal_add() - @pin was refused; @source NULL when a person typed it */
+/** refusal_add() - @pin was refused; @source NULL when a person typed it. Known from now on, and on
+ * disk as soon as the disk gets there */
 void refusal_add(struct slot *s, const struct source *source, const struct secret *pin);
 /** refusal_clear() - forget all, on disk too. refusal_new_insertion() - forget PINs only */
 void refusal_clear(struct slot *s);
@@ -287,7 +289,7 @@ void listing_stop(struct slot *s, const struct err *why);
 
 /* keycache.c */
 /** keycache_store() - remember the slot's keys on disk, if they changed */
-void keycache_store(const struct slot *s, const struct token_key *keys, size_t n);
+void keycache_store(struct slot *s, const struct token_key *keys, size_t n);
 /** keycache_show() - a locked token shows the keys it had when it was last open */
 void keycache_show(struct slot *s);
 

@@ -7,7 +7,6 @@
  * believed: before anything is signed, the token is open and has been read again.
  */
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "pkcs11/remote/client.h"
 
@@ -16,6 +15,11 @@ static void log_trouble(const struct slot *s, const struct err *e)
     if (e != NULL) {
         log_err(LOG_WARN, e, "token %s: the list of its keys on disk", s->name);
     }
+}
+
+static void on_written(void *arg, const struct err *e)
+{
+    log_trouble(arg, e);
 }
 
 static void put_pages(struct buf *b, const struct token_key *keys, size_t n)
@@ -35,7 +39,7 @@ static void put_pages(struct buf *b, const struct token_key *keys, size_t n)
     } while (done < n && !b->failed);
 }
 
-void keycache_store(const struct slot *s, const struct token_key *keys, size_t n)
+void keycache_store(struct slot *s, const struct token_key *keys, size_t n)
 {
     AUTO(auto_free) char *path = refusal_path(s, "keys");
     AUTO(err_free) struct err *e = NULL;
@@ -50,11 +54,11 @@ void keycache_store(const struct slot *s, const struct token_key *keys, size_t n
     put_pages(&new, keys, n);
     e = buf_check(&new, "the keys of a token");
     if (e == NULL) {
-        e = file_read(path, CACHE_MAX_BYTES, &old);
+        e = io_writer_read(s->r->writer, path, CACHE_MAX_BYTES, &old);
         bool same = e == NULL && view_eq(buf_view(&old), buf_view(&new));
 
         err_free(&e);
-        e = same ? NULL : file_replace(path, buf_view(&new), 0600);
+        e = same ? NULL : io_writer_put(s->r->writer, path, &new, 0600, on_written, s);
     }
     log_trouble(s, e);
 }
@@ -104,7 +108,7 @@ void keycache_show(struct slot *s)
     if (path == NULL || s->keys_n > 0) {
         return;
     }
-    e = file_read(path, CACHE_MAX_BYTES, &text);
+    e = io_writer_read(s->r->writer, path, CACHE_MAX_BYTES, &text);
     if (err_is(e, ERR_NOT_FOUND)) {
         return;
     }
@@ -113,6 +117,8 @@ void keycache_show(struct slot *s)
     }
     if (e != NULL) {
         log_trouble(s, e);
-        unlink(path); /* it is made anew after the next login */
+        err_free(&e);
+        e = io_writer_put(s->r->writer, path, NULL, 0, on_written, s); /* made anew after a login */
+        log_trouble(s, e);
     }
 }

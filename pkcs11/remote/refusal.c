@@ -5,10 +5,12 @@
  * comes from and, for files, of inode, size and times. A changed file has another line, so it is
  * tried again. Nothing in it is made from a PIN: with ten thousand possible PINs, a hash is the PIN.
  *
+ * A line counts from the moment the token said no: the file is written by a thread, and until it is,
+ * what waits for that thread is read instead of it (io_writer_read()).
+ *
  * In memory, in the secure heap, are the refused PINs themselves, until the token is taken out.
  */
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "pkcs11/remote/client.h"
 
@@ -33,7 +35,14 @@ char *refusal_path(const struct slot *s, const char *kind)
 /* A memory that cannot be read or written is worth a line in the log, but no failed login. */
 static void complain(const struct slot *s, const struct err *e)
 {
-    log_err(LOG_WARN, e, "token %s: the memory of refused PINs", s->name);
+    if (e != NULL) {
+        log_err(LOG_WARN, e, "token %s: the memory of refused PINs", s->name);
+    }
+}
+
+static void on_written(void *arg, const struct err *e)
+{
+    complain(arg, e);
 }
 
 void refusal_load(struct slot *s)
@@ -47,7 +56,7 @@ void refusal_load(struct slot *s)
     if (path == NULL) {
         return;
     }
-    e = file_read(path, REFUSAL_MAX_BYTES, &text);
+    e = io_writer_read(s->r->writer, path, REFUSAL_MAX_BYTES, &text);
     if (e != NULL) {
         if (!err_is(e, ERR_NOT_FOUND)) {
             complain(s, e);
@@ -79,11 +88,9 @@ static void store(struct slot *s)
     }
     e = buf_check(&text, "too many refused sources");
     if (e == NULL) {
-        e = file_replace(path, buf_view(&text), 0600);
+        e = io_writer_put(s->r->writer, path, &text, 0600, on_written, s);
     }
-    if (e != NULL) {
-        complain(s, e);
-    }
+    complain(s, e);
 }
 
 bool refusal_has_source(const struct slot *s, const struct source *source)
@@ -157,7 +164,9 @@ void refusal_clear(struct slot *s)
     refusal_new_insertion(s);
     text_list_free(&s->refused.lines);
     if (path != NULL) {
-        unlink(path);
+        AUTO(err_free) struct err *e = io_writer_put(s->r->writer, path, NULL, 0, on_written, s);
+
+        complain(s, e);
     }
 }
 

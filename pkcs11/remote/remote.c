@@ -178,6 +178,9 @@ struct err *remote_new(struct io_loop *l, const struct remote_conf *conf,
     struct err *e = r->tick == NULL || r->poll == NULL ? err_nomem() : copy_conf(r, conf);
 
     if (e == NULL) {
+        e = io_writer_new(l, &r->writer);
+    }
+    if (e == NULL) {
         *ret = take(&r);
     }
     return e;
@@ -203,6 +206,7 @@ void remote_free(struct remote **rp)
     for (size_t i = 0; i < r->modules_n; i++) {
         module_deinit(&r->modules[i]); /* calls in flight end here, so slots must still be there */
     }
+    io_writer_free(&r->writer); /* it tells slots of their last writes */
     for (size_t i = 0; i < r->slots_n; i++) {
         slot_deinit(&r->slots[i]);
     }

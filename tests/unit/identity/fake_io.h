@@ -3,20 +3,24 @@
 
 /*
  * Timers and both clocks as a test wants them: time passes only in fake_pass(), and every timer
- * that falls due on the way fires at its own moment. Defined under the names of io/loop.h, so that
- * the code under test links to this instead of libevent.
+ * that falls due on the way fires at its own moment. What is put into a writer is on disk after
+ * fake_pass(0). Defined under the names of io/loop.h and io/writer.h, so that the code under test
+ * links to this instead of libevent and a thread.
  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "io/loop.h"
+#include "io/writer.h"
 
-enum { FAKE_TIMERS_MAX = 64, FAKE_FIRES_MAX = 100000 };
+enum { FAKE_TIMERS_MAX = 64, FAKE_FIRES_MAX = 100000, FAKE_WRITES_MAX = 16 };
 
 struct io_timer {
     bool set;
@@ -119,6 +123,95 @@ static inline void fake_pass(int64_t ms)
     }
     fake_wall_ms += until.ms - fake_mono.ms;
     fake_mono = until;
+}
+
+struct fake_write {
+    char *path; /* NULL: free */
+    bool removal;
+    struct buf content;
+    mode_t mode;
+    io_written_fn *on_written;
+    void *arg;
+};
+
+struct io_writer {
+    struct io_timer *soon;
+    struct fake_write writes[FAKE_WRITES_MAX]; /* in order, without gaps */
+};
+
+void io_writer_flush(struct io_writer *w)
+{
+    while (w->writes[0].path != NULL) {
+        struct fake_write first = w->writes[0];
+
+        memmove(w->writes, w->writes + 1, (FAKE_WRITES_MAX - 1) * sizeof *w->writes);
+        w->writes[FAKE_WRITES_MAX - 1] = (struct fake_write){0};
+        struct err *e = NULL;
+
+        if (first.removal) {
+            unlink(first.path);
+        } else {
+            e = file_replace(first.path, buf_view(&first.content), first.mode);
+        }
+
+        if (first.on_written != NULL) {
+            first.on_written(first.arg, e);
+        }
+        err_free(&e);
+        buf_deinit(&first.content);
+        free(first.path);
+    }
+}
+
+static void fake_write_all(void *writer)
+{
+    io_writer_flush(writer);
+}
+
+struct err *io_writer_new(struct io_loop *l, struct io_writer **ret)
+{
+    *ret = calloc(1, sizeof **ret);
+    assert_non_null(*ret);
+    (*ret)->soon = io_timer_new(l, fake_write_all, *ret);
+    return NULL;
+}
+
+void io_writer_free(struct io_writer **w)
+{
+    if (*w != NULL) {
+        io_writer_flush(*w);
+        io_timer_free(&(*w)->soon);
+    }
+    auto_free(w);
+}
+
+struct err *io_writer_put(struct io_writer *w, const char *path, struct buf *content, mode_t mode,
+                          io_written_fn *on_written, void *arg)
+{
+    size_t i = 0;
+
+    while (w->writes[i].path != NULL && !text_eq(w->writes[i].path, path)) {
+        assert_true(++i < FAKE_WRITES_MAX);
+    }
+    free(w->writes[i].path);
+    buf_deinit(&w->writes[i].content);
+    w->writes[i] = (struct fake_write){.path = text_copy(path),
+                                       .removal = content == NULL,
+                                       .mode = mode,
+                                       .on_written = on_written,
+                                       .arg = arg};
+    if (content != NULL) {
+        w->writes[i].content = *content;
+        *content = (struct buf){0};
+    }
+    io_timer_set(w->soon, fake_mono);
+    return NULL;
+}
+
+struct err *io_writer_read(struct io_writer *w, const char *path, size_t max_bytes, struct buf *out)
+{
+    io_writer_flush(w);
+    return file_read(path, max_bytes, out);
 }
 
 /* fake_step() - the wall clock jumps, the monotonic one does not */
