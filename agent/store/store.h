@@ -14,11 +14,13 @@
 struct store;
 
 enum {
-    STORE_TEXT_MAX_BYTES = 512, /* a kind, scope or id */
+    STORE_TEXT_MAX_BYTES = 512, /* a kind, scope, id, name or tag */
     STORE_BODY_MAX_BYTES = 1024 * 1024,
     STORE_REFS_MAX = 64,
+    STORE_TAGS_MAX = 64,
     STORE_CHANGES_MAX = 512, /* in one commit */
     STORE_PAGE_MAX = 1000,
+    STORE_PAGE_MAX_BYTES = 16 * 1024 * 1024, /* a page ends early when its bodies reach this */
 };
 
 /** Names one entry: ("connector", "org/acme/project/web", "main_vault"). */
@@ -37,12 +39,13 @@ struct store_entry {
     struct wall created, updated;
 };
 
+/** store_entry_deinit(), store_entry_copy() - an entry that owns all it points to; NOMEM */
 void store_entry_deinit(struct store_entry *e);
 struct err *store_entry_copy(const struct store_entry *from, struct store_entry *ret) MUST_CHECK;
 
 enum store_what { STORE_CREATE, STORE_UPDATE, STORE_DELETE };
 
-/** One change of a commit. For a delete only the key of @entry counts. */
+/** One change of a commit; they are made in order. For a delete only the key of @entry counts. */
 struct store_change {
     enum store_what what;
     struct store_entry entry; /* revision, created and updated are the store's */
@@ -57,7 +60,9 @@ typedef void store_done_fn(void *arg, struct err *e);
  * Errors, each naming the entry: EXISTS (create), NOT_FOUND (update, delete, or a reference to an
  * entry that does not exist after the commit), BUSY with native name "STALE" (revision differs), BUSY
  * with native name "IN-USE" (an entry that goes is still referred to; the text lists up to ten
- * referrers with scope), STORE (disk full, ...: the old state is intact), LIMIT
+ * referrers with scope), STORE (disk full, ...: the old state is intact), LIMIT, INPUT (a text that is
+ * missing or empty). References are judged by what is there after the last change, so that within a
+ * commit their order does not matter. No changes at all: success
  */
 void store_commit(struct store *s, const struct store_change *changes, size_t n,
                   store_done_fn *on_done, void *arg);
@@ -74,26 +79,29 @@ void store_get(struct store *s, const struct store_key *key, store_entries_fn *o
 struct store_query {
     const char *kind;     /* NULL: every kind */
     const char *scope;    /* exactly this scope, unless: */
-    bool below;           /* also the scopes below it */
-    bool above;           /* also the scopes above it */
+    bool below;           /* also the scopes below it: "org/a/..." is below "org/a" */
+    bool above;           /* also the scopes above it; "account" is above all others */
     const char *tag;      /* NULL: any */
-    const char *name_has; /* part of the name, case-insensitive; NULL: any */
+    const char *name_has; /* part of the name; upper and lower case are one for A to Z; NULL: any */
     const char *after;    /* cursor of the page before; NULL or "": the first */
     size_t limit;         /* 1..STORE_PAGE_MAX */
 };
-/** store_page() - entries in the order (scope, name, id). The last page costs no more than the first:
- * the cursor is a key, never a count. INPUT: a cursor that is none of ours */
+/** store_page() - entries in the order (scope, name, id), by the bytes of each. The last page costs no
+ * more than the first: the cursor is a key, never a count. INPUT: a cursor that is none of ours */
 void store_page(struct store *s, const struct store_query *q, store_entries_fn *on_done, void *arg);
-/** store_referrers() - what refers to an entry, at every scope; at most STORE_PAGE_MAX */
+/** store_referrers() - what refers to an entry, at every scope, in a page's order; at most
+ * STORE_PAGE_MAX, and @next is not "" when there are more. None when there is no such entry */
 void store_referrers(struct store *s, const struct store_key *key, store_entries_fn *on_done,
                      void *arg);
 
-/** What a change by anybody (this agent, or another of the fleet) tells: reread what you show. */
+/** What a change by anybody (this agent, another process, another of the fleet) tells: reread what you
+ * show. Several changes may be told once; one of ours after its own callback. */
 typedef void store_changed_fn(void *arg);
 
 /**
  * store_sqlite_open() - the default store
- * @path: database file; WAL, foreign keys, numbered migrations. Its integrity is checked here.
+ * @path: database file (made if absent, its folder must exist); WAL, foreign keys, numbered
+ *        migrations. Its integrity is checked here. What other processes change is seen within 5 s.
  * Errors: STORE ("the database is damaged: ..."; says how to restore a backup), UNSUPPORTED (made by a
  * newer Holdfast)
  */
@@ -104,7 +112,7 @@ void store_backup(struct store *s, const char *path, store_done_fn *on_done, voi
 /** store_restore() - replace everything by a backup, after checking it; the present state is kept
  * beside as PATH.before-restore */
 void store_restore(struct store *s, const char *path, store_done_fn *on_done, void *arg);
-/** store_free() - waits for the open calls; their callbacks do not run */
+/** store_free() - waits for the open calls; their callbacks do not run. May be called in a callback */
 void store_free(struct store **s);
 
 /** What the kv store needs of Vault; daemon/ binds it to vault/. Paths are below the mount, segments
@@ -137,9 +145,10 @@ struct store_status {
     const char *kind; /* "sqlite", "kv" */
     const char *where;
     uint64_t entries;
-    bool writable;
-    const struct err *error; /* last, NULL when none */
+    bool writable; /* false from a write that failed with STORE to the next that does not */
+    const struct err *error; /* of that write, NULL when none */
 };
+/** store_status() - how it is now, without asking the disk */
 void store_status(const struct store *s, struct store_status *ret);
 
 #endif
