@@ -56,8 +56,8 @@ class Steps:
 
 
 class Demo:
-    def __init__(self, folder, use_ca):
-        self.folder, self.use_ca = pathlib.Path(folder), use_ca
+    def __init__(self, folder, use_ca, keep):
+        self.folder, self.use_ca, self.keep = pathlib.Path(folder), use_ca, keep
         self.bao = self.sshd = self.agent = None
         self.steps = Steps()
 
@@ -67,7 +67,7 @@ class Demo:
         self.token = SoftToken(self.folder / "token", "demo")
 
     def start_bao(self):
-        self.bao = Bao(self.folder / "bao")
+        self.bao = Bao(self.folder / "bao", outlives=self.keep)
         self.bao.start()
         return self.bao.address
 
@@ -207,7 +207,7 @@ def main():
     parser.add_argument("--keep", action="store_true", help="leave everything running")
     options = parser.parse_args()
     folder = tempfile.mkdtemp(prefix="holdfast-demo-")
-    demo = Demo(folder, options.ca)
+    demo = Demo(folder, options.ca, options.keep)
     keep = False
     try:
         demo.play()

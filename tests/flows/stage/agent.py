@@ -89,7 +89,8 @@ class Agent:
     def start(self, wait=True):
         with open(self._log, "ab") as log:
             self._process = subprocess.Popen([BIN / "holdfast-agent"], stdin=subprocess.DEVNULL,
-                                             stdout=log, stderr=log, env=self.env())
+                                             stdout=log, stderr=log, env=self.env(),
+                                             start_new_session=True)
         if wait:
             wait_for(lambda: "the agent's socket\n" + self.log(), self._listens_or_died)
         return self

@@ -108,11 +108,12 @@ class AppRole:
 
 
 class Bao:
-    def __init__(self, folder=None, persistent=False):
+    def __init__(self, folder=None, persistent=False, outlives=False):
         self._own_folder = folder is None
         self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="bao-"))
         self.folder.mkdir(parents=True, exist_ok=True)
         self.persistent = persistent
+        self.outlives = outlives  # goes on when the process that started it ends
         self.ca = Ca(self.folder / "tls", "OpenBao test CA")
         self.ca_path = self.ca.path
         self.root_token = self.unseal_key = None
@@ -179,7 +180,8 @@ class Bao:
         with open(self.folder / "bao.log", "ab") as log:
             self._process = subprocess.Popen(
                 [bao_program(), "server", f"-config={config}"], stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, env=env, cwd=self.folder, preexec_fn=_die_with_parent)
+                stdout=log, stderr=log, env=env, cwd=self.folder, start_new_session=self.outlives,
+                preexec_fn=None if self.outlives else _die_with_parent)
 
     def _wait_for_answer(self, timeout_s):
         until = time.monotonic() + timeout_s

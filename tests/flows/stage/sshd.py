@@ -196,7 +196,8 @@ class Sshd:
         if subprocess.run([sshd_program(), "-t", "-f", config], capture_output=True).returncode:
             config.write_text("\n".join([*self.lines, ""]))
         self.process = subprocess.Popen([sshd_program(), "-D", "-f", config, "-E", self.log_path],
-                                        stdin=subprocess.DEVNULL, start_new_session=True)
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.DEVNULL, start_new_session=True)
         await_that(self._answers, f"sshd listens: {self.log()}", self.process)
 
     def _answers(self):
