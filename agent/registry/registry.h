@@ -120,6 +120,8 @@ void registry_resolve(struct registry *r, const char *scope, const char *referen
                       registry_json_fn *on_done, void *arg);
 void registry_resolve_all(struct registry *r, registry_json_fn *on_done, void *arg);
 
+/** registry_changed() - somebody changed the store: for the on_changed that it was opened with */
+void registry_changed(struct registry *r);
 /** registry_watch() - told after every change (ours or the fleet's), coalesced; one watcher */
 void registry_watch(struct registry *r, void (*on_change)(void *arg), void *arg);
 
