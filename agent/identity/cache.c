@@ -23,24 +23,11 @@ static char *path_of(const struct identity *i)
     return text_fmt("%s/%s.cache", i->set->cache_dir, i->name);
 }
 
-/* What a pinned CA is tied to: another signer, mount, role or issuer may well have another CA. */
-static void put_want(struct buf *b, const struct identity_want_conf *w)
-{
-    size_t begun = buf_begin_string(b);
-
-    buf_put_cstr(b, w->signer->name);
-    buf_put_u8(b, (uint8_t)w->request.kind);
-    buf_put_cstr(b, w->request.mount);
-    buf_put_cstr(b, w->request.role);
-    buf_put_cstr(b, w->request.issuer_ref);
-    buf_end_string(b, begun);
-}
-
 static void put_cert(struct buf *b, const struct identity_cert *c)
 {
     const struct view none = {NULL, 0};
 
-    put_want(b, &c->want);
+    identity_want_put(b, &c->want);
     buf_put_string(b, c->pinned != NULL ? ssh_key_blob(c->pinned) : none);
     buf_put_u64(b, (uint64_t)c->received.s);
     buf_put_string(b, c->current != NULL ? ssh_cert_blob(c->current) : none);
@@ -52,7 +39,7 @@ static void put_body(struct buf *b, const struct identity *i)
     buf_put_string(b, ssh_key_blob(i->public));
     buf_put_u32(b, (uint32_t)i->certs_n);
     for (size_t k = 0; k < i->certs_n; k++) {
-        put_cert(b, &i->certs[k]);
+        put_cert(b, i->certs[k]);
     }
 }
 
@@ -83,6 +70,17 @@ void identity_cache_save(struct identity *i)
     }
     if (e != NULL) {
         identity_warn(i, IDENTITY_WARN_WRITE, e);
+    }
+}
+
+void identity_cache_remove(struct identity *i)
+{
+    AUTO(auto_free) char *path = path_of(i);
+    AUTO(err_free) struct err *e =
+        path != NULL ? io_writer_put(i->set->writer, path, NULL, 0600, NULL, NULL) : err_nomem();
+
+    if (e != NULL) {
+        log_err(LOG_WARN, e, "the cache of %s stays", i->name);
     }
 }
 
@@ -145,7 +143,7 @@ static bool is_wanted(const struct record *r, const struct identity_cert *c)
     AUTO(buf_deinit) struct buf want;
 
     buf_init(&want, 0);
-    put_want(&want, &c->want);
+    identity_want_put(&want, &c->want);
     struct rd in = rd_of(buf_view(&want));
 
     return view_eq(rd_string(&in), r->want);
@@ -180,8 +178,8 @@ static struct err *restore(struct identity *i, const struct cache *from)
 
     for (size_t k = 0; e == NULL && k < i->certs_n; k++) {
         for (size_t n = 0; n < from->n; n++) {
-            if (is_wanted(&from->records[n], &i->certs[k])) {
-                restore_cert(&i->certs[k], &from->records[n]);
+            if (is_wanted(&from->records[n], i->certs[k])) {
+                restore_cert(i->certs[k], &from->records[n]);
             }
         }
     }
@@ -208,7 +206,7 @@ void identity_cache_load(struct identity *i)
     if (path == NULL || cache == NULL) {
         return;
     }
-    struct err *e = file_read(path, CACHE_MAX_BYTES, &file);
+    struct err *e = io_writer_read(i->set->writer, path, CACHE_MAX_BYTES, &file);
 
     if (err_is(e, ERR_NOT_FOUND)) {
         err_free(&e);

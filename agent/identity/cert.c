@@ -1,12 +1,15 @@
 /*
  * One certificate of an identity: its state, and the one step that matters, from what a signer sent
- * to what the agent offers. A working certificate leaves only after its successor was proven and
- * expires no earlier; the one it replaces stays signable until it expires, because clients that
- * listed a moment ago will still name it.
+ * to what the agent offers. A working certificate leaves only after its successor was proven; then the
+ * newest wins, also where it expires earlier, for a role's lifetime may have been shortened. The one
+ * it replaces stays signable until it expires, because clients that listed a moment ago will still
+ * name it.
  *
  * Every change of state goes through the table below. An expired certificate is kept, to be shown
  * and to be taken back where the wall clock had only stepped; it is neither listed nor signed with.
  */
+#include <stdlib.h>
+
 #include "identity/priv.h"
 
 enum { MAX_FUTURE_S = 30, MIN_LEFT_S = 5 };
@@ -98,27 +101,6 @@ static struct err *prove(const struct identity_cert *c, const struct ssh_cert *c
                           now);
 }
 
-/* One whose window has not opened yet works nowhere: our clock was set back since it came. */
-static bool works(const struct identity_cert *c, struct wall now)
-{
-    return has_live(c, now) && now.s + MAX_FUTURE_S >= 0 &&
-           ssh_cert_fields(c->current)->valid_after <= (uint64_t)(now.s + MAX_FUTURE_S);
-}
-
-static struct err *check_not_earlier(const struct identity_cert *c, const struct ssh_cert *cert,
-                                     struct wall now)
-{
-    char new_text[WALL_TEXT_BYTES], old_text[WALL_TEXT_BYTES];
-    int64_t until = identity_cert_until(cert);
-
-    if (!works(c, now) || until >= identity_cert_until(c->current)) {
-        return NULL;
-    }
-    return err_new(ERR_CERT, "it expires at %s, before the working one at %s",
-                   wall_text((struct wall){until}, new_text),
-                   wall_text((struct wall){identity_cert_until(c->current)}, old_text));
-}
-
 /* A line may come with newlines around it. */
 static struct err *parse(struct view line, struct ssh_cert **ret)
 {
@@ -169,6 +151,10 @@ struct err *identity_cert_answer(struct identity_cert *c, struct view line)
 {
     AUTO(ssh_cert_free) struct ssh_cert *cert = NULL;
     struct wall now = wall_now();
+
+    if (c->gone) {
+        return err_new(ERR_GONE, "this certificate is no longer wanted for %s", c->owner->name);
+    }
     struct err *e = parse(line, &cert);
 
     if (e != NULL && !err_is(e, ERR_NOMEM)) {
@@ -176,9 +162,6 @@ struct err *identity_cert_answer(struct identity_cert *c, struct view line)
     }
     if (e == NULL) {
         e = prove(c, cert, min_left_s(c->want.request.ttl_s), now);
-    }
-    if (e == NULL) {
-        e = check_not_earlier(c, cert, now);
     }
     if (e != NULL) {
         e = err_add(e, "the certificate that '%s' sent for %s", c->want.signer->name,
@@ -210,6 +193,31 @@ bool identity_cert_restore(struct identity_cert *c, struct ssh_cert **cert, stru
     return true;
 }
 
+void identity_cert_inherit(struct identity_cert *c, struct identity_cert *from)
+{
+    struct wall now = wall_now();
+
+    if (c->want.ca == NULL) {
+        if (!identity_want_has_ca_of(&c->want, &from->want)) {
+            return;
+        }
+        ssh_key_free(&c->pinned);
+        c->pinned = take(&from->pinned);
+    }
+    if (from->current == NULL || !identity_cert_restore(c, &from->current, from->received)) {
+        show(c, NULL);
+        return;
+    }
+    for (size_t p = 0, at = 0; p < IDENTITY_PREVIOUS_MAX; p++) {
+        struct err *e = from->previous[p] != NULL ? prove(c, from->previous[p], 0, now) : NULL;
+
+        if (from->previous[p] != NULL && e == NULL) {
+            c->previous[at++] = take(&from->previous[p]);
+        }
+        err_free(&e);
+    }
+}
+
 void identity_cert_requested(struct identity_cert *c)
 {
     step(c, REQUEST);
@@ -218,6 +226,10 @@ void identity_cert_requested(struct identity_cert *c)
 
 void identity_cert_failed(struct identity_cert *c, struct err *e)
 {
+    if (c->gone) {
+        err_free(&e);
+        return;
+    }
     bool is_no = err_is(e, ERR_DENIED) || err_is(e, ERR_INPUT) || err_is(e, ERR_UNSUPPORTED);
 
     show(c, e);
@@ -262,6 +274,9 @@ struct err *identity_cert_may_request(const struct identity_cert *c)
     const struct identity *i = c->owner;
     struct remote_key_info info;
 
+    if (c->gone) {
+        return err_new(ERR_GONE, "this certificate is no longer wanted for %s", i->name);
+    }
     if (i->key == NULL) {
         return i->problem != NULL ? err_copy(i->problem)
                                   : err_new(ERR_NOT_FOUND, "the key of %s is not known", i->name);
@@ -279,14 +294,33 @@ struct err *identity_cert_may_request(const struct identity_cert *c)
                    i->name, info.extractable ? "may be extracted" : "is not sensitive");
 }
 
-void identity_cert_deinit(struct identity_cert *c)
+struct identity_cert *identity_cert_ref(struct identity_cert *c)
 {
+    c->refs++;
+    return c;
+}
+
+void identity_cert_unref(struct identity_cert **cp)
+{
+    struct identity_cert *c = take(cp);
+
+    if (c == NULL || --c->refs > 0) {
+        return;
+    }
     ssh_cert_free(&c->current);
     for (size_t p = 0; p < IDENTITY_PREVIOUS_MAX; p++) {
         ssh_cert_free(&c->previous[p]);
     }
     ssh_key_free(&c->pinned);
     err_free(&c->error);
+    identity_want_deinit(&c->want);
+    free(c->comment);
+    free(c);
+}
+
+bool identity_cert_is_gone(const struct identity_cert *c)
+{
+    return c->gone;
 }
 
 struct identity *identity_cert_owner(const struct identity_cert *c)

@@ -88,7 +88,7 @@ static bool copy_want(struct identity_want_conf *to, const struct identity_want_
            copy_options(r->extensions, &to->request.extensions);
 }
 
-static void want_deinit(struct identity_want_conf *w)
+void identity_want_deinit(struct identity_want_conf *w)
 {
     struct signer_request *r = &w->request;
     char **principals = (char **)r->principals;
@@ -107,34 +107,46 @@ static void want_deinit(struct identity_want_conf *w)
     *w = (struct identity_want_conf){0};
 }
 
-static struct err *cert_init(struct identity_cert *c, struct identity *i,
-                             const struct identity_want_conf *want)
+static struct err *cert_new(struct identity *i, const struct identity_want_conf *want,
+                            struct identity_cert **ret)
 {
+    AUTO(identity_cert_unref) struct identity_cert *c = calloc(1, sizeof *c);
     const char *role = want->request.role;
 
+    if (c == NULL) {
+        return err_nomem();
+    }
+    c->refs = 1;
     c->owner = i;
     c->comment = text_fmt("%s (certificate of %s%s%s)", i->name, want->signer->name,
                           role != NULL ? "/" : "", role != NULL ? role : "");
-    return copy_want(&c->want, want) && c->comment != NULL ? NULL : err_nomem();
+    if (!copy_want(&c->want, want) || c->comment == NULL) {
+        return err_nomem();
+    }
+    *ret = take(&c);
+    return NULL;
 }
 
 struct err *identity_conf_init(struct identity *i, const struct identity_conf *conf)
 {
-    i->name = text_copy(conf->name);
+    i->name = i->name != NULL ? i->name : text_copy(conf->name);
     i->key_uri = text_copy(conf->key_uri != NULL ? conf->key_uri : "");
     i->offer = conf->offer;
     i->allow_extractable = conf->allow_extractable;
+    i->scope = text_copy(conf->scope != NULL ? conf->scope : "");
+    i->tags = text_list_copy(conf->tags);
     i->certs = calloc(conf->wants_n + 1, sizeof *i->certs);
-    if (i->name == NULL || i->key_uri == NULL || i->certs == NULL) {
+    if (i->name == NULL || i->key_uri == NULL || i->scope == NULL || i->certs == NULL ||
+        (i->tags == NULL && conf->tags != NULL)) {
         return err_nomem();
     }
     for (size_t k = 0; k < conf->wants_n; k++) {
-        i->certs_n++;
-        struct err *e = cert_init(&i->certs[k], i, &conf->wants[k]);
+        struct err *e = cert_new(i, &conf->wants[k], &i->certs[k]);
 
         if (e != NULL) {
             return e;
         }
+        i->certs_n++;
     }
     return NULL;
 }
@@ -142,11 +154,96 @@ struct err *identity_conf_init(struct identity *i, const struct identity_conf *c
 void identity_conf_deinit(struct identity *i)
 {
     for (size_t k = 0; k < i->certs_n; k++) {
-        want_deinit(&i->certs[k].want);
-        auto_free(&i->certs[k].comment);
+        i->certs[k]->gone = true;
+        identity_cert_unref(&i->certs[k]);
     }
     auto_free(&i->certs);
     i->certs_n = 0;
-    auto_free(&i->name);
     auto_free(&i->key_uri);
+    auto_free(&i->scope);
+    text_list_free(&i->tags);
+}
+
+void identity_want_put(struct buf *b, const struct identity_want_conf *w)
+{
+    size_t begun = buf_begin_string(b);
+
+    buf_put_cstr(b, w->signer->name);
+    buf_put_u8(b, (uint8_t)w->request.kind);
+    buf_put_cstr(b, w->request.mount);
+    buf_put_cstr(b, w->request.role);
+    buf_put_cstr(b, w->request.issuer_ref);
+    buf_end_string(b, begun);
+}
+
+bool identity_want_has_ca_of(const struct identity_want_conf *a, const struct identity_want_conf *b)
+{
+    AUTO(buf_deinit) struct buf x, y;
+
+    buf_init(&x, 0);
+    buf_init(&y, 0);
+    identity_want_put(&x, a);
+    identity_want_put(&y, b);
+    return view_eq(buf_view(&x), buf_view(&y));
+}
+
+static bool is_same_text(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static bool is_same_list(char *const *a, char *const *b)
+{
+    size_t n = text_list_len(a);
+
+    for (size_t i = 0; n == text_list_len(b) && i < n; i++) {
+        if (strcmp(a[i], b[i]) != 0) {
+            return false;
+        }
+    }
+    return n == text_list_len(b);
+}
+
+/* None, and an empty list, are two things: with the first the role decides. */
+static bool is_same_options(const struct ssh_cert_option *a, const struct ssh_cert_option *b)
+{
+    if (a == NULL || b == NULL) {
+        return a == b;
+    }
+    for (; a->name != NULL && b->name != NULL; a++, b++) {
+        if (!text_eq(a->name, b->name) || !text_eq(a->value, b->value)) {
+            return false;
+        }
+    }
+    return a->name == NULL && b->name == NULL;
+}
+
+static bool is_same_key(const struct ssh_key *a, const struct ssh_key *b)
+{
+    return a == NULL || b == NULL ? a == b : ssh_key_eq(a, b);
+}
+
+bool identity_want_is(const struct identity_want_conf *a, const struct identity_want_conf *b)
+{
+    const struct signer_request *x = &a->request, *y = &b->request;
+
+    return a->signer == b->signer && is_same_key(a->ca, b->ca) && x->kind == y->kind &&
+           x->ttl_s == y->ttl_s && is_same_text(x->mount, y->mount) &&
+           is_same_text(x->role, y->role) && is_same_text(x->issuer_ref, y->issuer_ref) &&
+           is_same_text(x->key_id, y->key_id) && is_same_list(x->principals, y->principals) &&
+           is_same_options(x->critical, y->critical) &&
+           is_same_options(x->extensions, y->extensions);
+}
+
+bool identity_conf_is(const struct identity *i, const struct identity_conf *conf)
+{
+    bool same = text_eq(i->key_uri, conf->key_uri != NULL ? conf->key_uri : "") &&
+                i->offer == conf->offer && i->allow_extractable == conf->allow_extractable &&
+                text_eq(i->scope, conf->scope != NULL ? conf->scope : "") &&
+                is_same_list(i->tags, conf->tags) && i->certs_n == conf->wants_n;
+
+    for (size_t k = 0; same && k < i->certs_n; k++) {
+        same = identity_want_is(&i->certs[k]->want, &conf->wants[k]);
+    }
+    return same;
 }

@@ -19,6 +19,16 @@ const char *identity_key_uri(const struct identity *i)
     return i->key_uri;
 }
 
+const char *identity_scope(const struct identity *i)
+{
+    return i->scope;
+}
+
+char *const *identity_tags(const struct identity *i)
+{
+    return i->tags;
+}
+
 const struct ssh_key *identity_public(const struct identity *i)
 {
     return i->public;
@@ -51,5 +61,5 @@ size_t identity_certs(const struct identity *i)
 
 struct identity_cert *identity_cert_at(const struct identity *i, size_t k)
 {
-    return &i->certs[k];
+    return i->certs[k];
 }

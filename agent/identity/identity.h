@@ -22,6 +22,8 @@ struct identity_conf {
     const char *key_uri;
     enum identity_offer offer;
     bool allow_extractable; /* Vault may sign a key that could leave the token */
+    const char *scope;      /* of the registry, as "org/acme"; "" or NULL: of holdfast.yaml */
+    char *const *tags;      /* NULL-terminated; NULL: none */
     const struct identity_want_conf *wants;
     size_t wants_n;
 };
@@ -47,10 +49,23 @@ struct err *identity_set_new(struct io_loop *l, struct remote *remote,
                              void (*on_change)(void *arg), void *arg, struct identity_set **ret)
     MUST_CHECK;
 void identity_set_free(struct identity_set **s);
+/**
+ * identity_set_put() - add an identity, or make the one of this name as @conf says (deep-copied)
+ * The same once more changes nothing. A certificate that is wanted as before stays, and so does its
+ * request under way; so does one that proves for what is wanted now and comes from the same signer,
+ * mount, role and issuer, or from the CA that is named. All others are gone when it returns.
+ * Errors: INPUT, NOMEM; nothing has changed then
+ */
+struct err *identity_set_put(struct identity_set *s, const struct identity_conf *conf) MUST_CHECK;
+/** identity_set_remove() - it is no longer listed or signed with, its cache file goes. A pointer to it
+ * stays good until the set is freed, and tells of an identity without key and certificates */
+void identity_set_remove(struct identity_set *s, const char *name);
+/** identity_set_edition() - another one after each change of what is in the set */
+uint64_t identity_set_edition(const struct identity_set *s);
 /** identity_set_refresh() - to be called from remote's on_change: keys came or went */
 void identity_set_refresh(struct identity_set *s);
 
-/** identity_count(), identity_at() - in the order of the configuration; borrowed */
+/** identity_count(), identity_at() - in the order of the configuration, then as they came; borrowed */
 size_t identity_count(const struct identity_set *s);
 struct identity *identity_at(const struct identity_set *s, size_t i);
 /** identity_find() - by name; NULL when absent */
@@ -66,6 +81,12 @@ struct identity_use {
 /** identity_lookup() - one hash look-up: a plain key blob, a current certificate, or one of up to two
  * previous ones that is still valid. False when we do not hold it */
 bool identity_lookup(const struct identity_set *s, struct view blob, struct identity_use *ret);
+
+/** identity_lookup_for() - the same among those identities that @is_wanted says yes to: several may
+ * have one key */
+bool identity_lookup_for(const struct identity_set *s, struct view blob,
+                         bool (*is_wanted)(const void *arg, const struct identity *i),
+                         const void *arg, struct identity_use *ret);
 
 /** One line of a list answer. */
 struct identity_offer_line {
@@ -83,6 +104,8 @@ const struct identity_offer_line *identity_offers(const struct identity_set *s, 
 const char *identity_name(const struct identity *i);
 enum identity_offer identity_offer_of(const struct identity *i);
 const char *identity_key_uri(const struct identity *i);
+const char *identity_scope(const struct identity *i);
+char *const *identity_tags(const struct identity *i);
 /** identity_key() - borrowed; NULL until its key was seen or cached */
 const struct ssh_key *identity_public(const struct identity *i);
 struct remote_key *identity_remote_key(const struct identity *i);
@@ -109,6 +132,11 @@ const char *identity_cert_state_name(enum identity_cert_state s);
 size_t identity_certs(const struct identity *i);
 struct identity_cert *identity_cert_at(const struct identity *i, size_t k);
 struct identity *identity_cert_owner(const struct identity_cert *c);
+/** identity_cert_ref() - keep it beyond the loop's round. One that its identity no longer wants is
+ * gone: it takes no answer any more, and its signer may be freed */
+struct identity_cert *identity_cert_ref(struct identity_cert *c);
+void identity_cert_unref(struct identity_cert **c);
+bool identity_cert_is_gone(const struct identity_cert *c);
 const struct identity_want_conf *identity_cert_want(const struct identity_cert *c);
 enum identity_cert_state identity_cert_state(const struct identity_cert *c);
 /** identity_cert_current() - borrowed; NULL when none */
@@ -125,8 +153,9 @@ void identity_cert_requested(struct identity_cert *c);
 /**
  * identity_cert_answer() - parse, prove and swap in one step
  * @line: what the signer sent
- * The working certificate leaves only when the new one is proven (see ssh_cert_prove()) and expires
- * no earlier. Errors: CERT, PROTOCOL: nothing changed but the error shown
+ * The working certificate leaves only when the new one is proven (see ssh_cert_prove()) and has more
+ * than a moment left; then the newest wins, also where it expires earlier.
+ * Errors: CERT, PROTOCOL: nothing changed but the error shown
  */
 struct err *identity_cert_answer(struct identity_cert *c, struct view line) MUST_CHECK;
 /** identity_cert_failed() - the signer failed: @e is taken and shown */

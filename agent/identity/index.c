@@ -104,35 +104,38 @@ void identity_index_free(struct identity_index **xp)
     }
 }
 
-/* The blob's entry, or the free one where it belongs. */
-static struct entry *seek(const struct identity_index *x, uint64_t hash, struct view blob)
+static bool is_entry(const struct entry *e, uint64_t hash, struct view blob)
 {
-    size_t i = hash & x->mask;
-
-    while (x->entries[i].blob.p != NULL &&
-           (x->entries[i].hash != hash || !view_eq(x->entries[i].blob, blob))) {
-        i = (i + 1) & x->mask;
-    }
-    return &x->entries[i];
+    return e->hash == hash && view_eq(e->blob, blob);
 }
 
 void identity_index_put(struct identity_index *x, struct view blob, const struct identity_use *use)
 {
     uint64_t hash = identity_index_hash(x->key, blob);
-    struct entry *e = seek(x, hash, blob);
+    size_t i = hash & x->mask;
 
-    if (e->blob.p == NULL) {
-        *e = (struct entry){hash, blob, *use};
+    while (x->entries[i].blob.p != NULL) {
+        if (is_entry(&x->entries[i], hash, blob) && x->entries[i].use.identity == use->identity) {
+            return;
+        }
+        i = (i + 1) & x->mask;
     }
+    x->entries[i] = (struct entry){hash, blob, *use};
 }
 
-bool identity_index_get(const struct identity_index *x, struct view blob, struct identity_use *ret)
+bool identity_index_get(const struct identity_index *x, struct view blob,
+                        bool (*is_wanted)(const void *arg, const struct identity *i),
+                        const void *arg, struct identity_use *ret)
 {
-    const struct entry *e = seek(x, identity_index_hash(x->key, blob), blob);
+    uint64_t hash = identity_index_hash(x->key, blob);
 
-    if (e->blob.p == NULL) {
-        return false;
+    for (size_t i = hash & x->mask; x->entries[i].blob.p != NULL; i = (i + 1) & x->mask) {
+        const struct entry *e = &x->entries[i];
+
+        if (is_entry(e, hash, blob) && (is_wanted == NULL || is_wanted(arg, e->use.identity))) {
+            *ret = e->use;
+            return true;
+        }
     }
-    *ret = e->use;
-    return true;
+    return false;
 }

@@ -49,7 +49,7 @@ static size_t lines_max(const struct identity_set *s)
     size_t n = 0;
 
     for (size_t i = 0; i < s->n; i++) {
-        n += 1 + s->identities[i].certs_n;
+        n += 1 + s->identities[i]->certs_n;
     }
     return n;
 }
@@ -57,7 +57,7 @@ static size_t lines_max(const struct identity_set *s)
 static void add_certs(struct identity_view *v, struct identity *i, struct wall now)
 {
     for (size_t k = 0; i->offer != IDENTITY_OFFER_KEY && k < i->certs_n; k++) {
-        struct identity_cert *c = &i->certs[k];
+        struct identity_cert *c = i->certs[k];
 
         if (c->current == NULL || !identity_cert_is_live(c->current, now)) {
             continue;
@@ -78,17 +78,14 @@ static void add_key(struct identity_view *v, struct identity *i)
 
 static void build_lines(const struct identity_set *s, struct identity_view *v, struct wall now)
 {
-    if (v->lines == NULL) {
-        v->lines = calloc(lines_max(s) + 1, sizeof *v->lines);
-    }
     v->n = 0;
     v->until = INT64_MAX;
     v->generation++;
     for (size_t i = 0; v->lines != NULL && i < s->n; i++) {
-        add_certs(v, &s->identities[i], now);
+        add_certs(v, s->identities[i], now);
     }
     for (size_t i = 0; v->lines != NULL && i < s->n; i++) {
-        add_key(v, &s->identities[i]);
+        add_key(v, s->identities[i]);
     }
 }
 
@@ -105,9 +102,9 @@ static void index_identity(struct identity_index *x, struct identity *i)
         identity_index_put(x, ssh_key_blob(i->public), &(struct identity_use){i, i->key, NULL});
     }
     for (size_t k = 0; k < i->certs_n; k++) {
-        index_cert(x, i, i->certs[k].current);
+        index_cert(x, i, i->certs[k]->current);
         for (size_t p = 0; p < IDENTITY_PREVIOUS_MAX; p++) {
-            index_cert(x, i, i->certs[k].previous[p]);
+            index_cert(x, i, i->certs[k]->previous[p]);
         }
     }
 }
@@ -115,15 +112,19 @@ static void index_identity(struct identity_index *x, struct identity *i)
 static void build(const struct identity_set *s, struct identity_view *v, struct wall now)
 {
     identity_index_free(&v->index);
+    free(v->lines);
+    v->lines = calloc(lines_max(s) + 1, sizeof *v->lines);
     v->index = identity_index_new(lines_max(s) * (1 + IDENTITY_PREVIOUS_MAX));
     for (size_t i = 0; v->index != NULL && i < s->n; i++) {
-        index_identity(v->index, &s->identities[i]);
+        index_identity(v->index, s->identities[i]);
     }
     build_lines(s, v, now);
     v->stale = v->index == NULL || v->lines == NULL;
 }
 
-bool identity_lookup(const struct identity_set *s, struct view blob, struct identity_use *ret)
+bool identity_lookup_for(const struct identity_set *s, struct view blob,
+                         bool (*is_wanted)(const void *arg, const struct identity *i),
+                         const void *arg, struct identity_use *ret)
 {
     struct identity_use found;
     struct identity_view *v = s->view;
@@ -131,12 +132,17 @@ bool identity_lookup(const struct identity_set *s, struct view blob, struct iden
     if (v->stale) {
         build(s, v, wall_now());
     }
-    if (v->index == NULL || !identity_index_get(v->index, blob, &found) ||
+    if (v->index == NULL || !identity_index_get(v->index, blob, is_wanted, arg, &found) ||
         (found.cert != NULL && !identity_cert_is_live(found.cert, wall_now()))) {
         return false;
     }
     *ret = found;
     return true;
+}
+
+bool identity_lookup(const struct identity_set *s, struct view blob, struct identity_use *ret)
+{
+    return identity_lookup_for(s, blob, NULL, NULL, ret);
 }
 
 const struct identity_offer_line *identity_offers(const struct identity_set *s, size_t *ret_n,

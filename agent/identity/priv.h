@@ -6,7 +6,10 @@
 
 enum { IDENTITY_PREVIOUS_MAX = 2, IDENTITY_RECHECK_S = 60 };
 
+/** It stays where it is until the last reference is gone, in its identity or not. */
 struct identity_cert {
+    unsigned refs;
+    bool gone; /* no longer its identity's */
     struct identity *owner;
     struct identity_want_conf want; /* owned copy */
     char *comment;
@@ -21,23 +24,30 @@ struct identity_cert {
 enum identity_warning_kind { IDENTITY_WARN_READ, IDENTITY_WARN_WRITE, IDENTITY_WARN_KEY };
 enum { IDENTITY_WARNINGS = 3 };
 
+/** Of a name. One that was removed stays here, empty, until its name comes back or the set ends: so
+ * whoever still has a pointer to it has one to something. */
 struct identity {
     struct identity_set *set;
+    bool removed;
     char *name, *key_uri;
     enum identity_offer offer;
     bool allow_extractable;
+    char *scope, **tags;
     struct ssh_key *public;
     struct remote_key *key;
     struct err *problem;
     struct err *warning[IDENTITY_WARNINGS];
-    struct identity_cert *certs;
+    struct identity_cert **certs;
     size_t certs_n;
 };
 
 struct identity_set {
     struct remote *remote;
-    struct identity *identities;
+    struct identity **identities; /* in the order they came */
     size_t n;
+    struct identity **all; /* and those that were removed */
+    size_t all_n;
+    uint64_t edition;
     char *cache_dir;
     struct io_writer *writer;
     struct identity_view *view;
@@ -49,6 +59,13 @@ struct identity_set {
 /* --- set.c --- */
 /** identity_changed() - what is held changed: views are stale, on_change runs in the next round */
 void identity_changed(struct identity_set *s);
+/** identity_resolve() - look for its key, and what there is to say about it */
+void identity_resolve(struct identity *i);
+/** identity_set_add() - a new identity, or one that was removed, now as @conf says; it has neither key
+ * nor certificates yet */
+struct err *identity_set_add(struct identity_set *s, const struct identity_conf *conf) MUST_CHECK;
+/** identity_deinit() - all but the name and the set */
+void identity_deinit(struct identity *i);
 /** identity_warn() - replace one warning; @e is taken, NULL clears it */
 void identity_warn(struct identity *i, enum identity_warning_kind kind, struct err *e);
 
@@ -57,8 +74,19 @@ void identity_warn(struct identity *i, enum identity_warning_kind kind, struct e
 struct err *identity_conf_check(const struct identity_conf *conf, size_t n) MUST_CHECK;
 /** identity_conf_init() - deep-copy into an empty identity; NOMEM leaves a half-built one */
 struct err *identity_conf_init(struct identity *i, const struct identity_conf *conf) MUST_CHECK;
-/** identity_conf_deinit() - frees what identity_conf_init() made */
+/** identity_conf_deinit() - frees what identity_conf_init() made; certificates that others refer to
+ * are told that they are gone */
 void identity_conf_deinit(struct identity *i);
+/** identity_conf_is() - is @i configured exactly so */
+bool identity_conf_is(const struct identity *i, const struct identity_conf *conf);
+bool identity_want_is(const struct identity_want_conf *a, const struct identity_want_conf *b);
+/** identity_want_deinit() - frees a deep copy */
+void identity_want_deinit(struct identity_want_conf *w);
+/** identity_want_put() - what a pinned CA is tied to: another signer, mount, role or issuer may well
+ * have another CA */
+void identity_want_put(struct buf *b, const struct identity_want_conf *w);
+bool identity_want_has_ca_of(const struct identity_want_conf *a,
+                             const struct identity_want_conf *b);
 
 /* --- cert.c --- */
 /** identity_cert_until() - valid_before, saturated */
@@ -74,22 +102,28 @@ void identity_cert_lose(struct identity_cert *c, const struct ssh_key *old);
 /** identity_cert_sweep() - follow the clock: expire, or take back what a clock step had expired;
  * true when something changed */
 bool identity_cert_sweep(struct identity_cert *c, struct wall now);
-void identity_cert_deinit(struct identity_cert *c);
+/** identity_cert_inherit() - @from was wanted before: what of it proves for @c too moves there */
+void identity_cert_inherit(struct identity_cert *c, struct identity_cert *from);
 
 /* --- cache.c --- */
 /** identity_cache_load() - fill an identity from its file, if there is one */
 void identity_cache_load(struct identity *i);
 /** identity_cache_save() - hand the identity's state to the writer */
 void identity_cache_save(struct identity *i);
+/** identity_cache_remove() - have its file removed */
+void identity_cache_remove(struct identity *i);
 
 /* --- index.c --- */
 struct identity_index;
 /** identity_index_new() - room for @max entries, keyed with fresh randomness; NULL: no memory */
 struct identity_index *identity_index_new(size_t max);
 void identity_index_free(struct identity_index **x);
-/** identity_index_put() - @blob is borrowed; of two equal blobs the first stays */
+/** identity_index_put() - @blob is borrowed; of two equal blobs of one identity the first stays */
 void identity_index_put(struct identity_index *x, struct view blob, const struct identity_use *use);
-bool identity_index_get(const struct identity_index *x, struct view blob, struct identity_use *ret);
+/** identity_index_get() - the first that was put and that @is_wanted (NULL: any) says yes to */
+bool identity_index_get(const struct identity_index *x, struct view blob,
+                        bool (*is_wanted)(const void *arg, const struct identity *i),
+                        const void *arg, struct identity_use *ret);
 /** identity_index_hash() - SipHash-2-4 */
 uint64_t identity_index_hash(const uint64_t key[2], struct view data);
 

@@ -24,8 +24,8 @@ static void arm(struct identity_set *s)
     int64_t wait_s = IDENTITY_RECHECK_S;
 
     for (size_t i = 0; i < s->n; i++) {
-        for (size_t k = 0; k < s->identities[i].certs_n; k++) {
-            const struct ssh_cert *c = s->identities[i].certs[k].current;
+        for (size_t k = 0; k < s->identities[i]->certs_n; k++) {
+            const struct ssh_cert *c = s->identities[i]->certs[k]->current;
             int64_t left = c != NULL ? identity_cert_until(c) - now.s : 0;
 
             wait_s = left > 0 && left < wait_s ? left : wait_s;
@@ -57,10 +57,10 @@ static void on_expiry(void *arg)
     bool changed = false;
 
     for (size_t i = 0; i < s->n; i++) {
-        struct identity *id = &s->identities[i];
+        struct identity *id = s->identities[i];
 
         for (size_t k = 0; k < id->certs_n; k++) {
-            changed |= identity_cert_sweep(&id->certs[k], now);
+            changed |= identity_cert_sweep(id->certs[k], now);
         }
     }
     identity_view_stale(s->view);
@@ -87,7 +87,7 @@ static void hold(struct identity *i, struct remote_key *key)
 
     i->public = ssh_key_copy(public);
     for (size_t k = 0; old != NULL && k < i->certs_n; k++) {
-        identity_cert_lose(&i->certs[k], old);
+        identity_cert_lose(i->certs[k], old);
     }
     ssh_key_free(&old);
     identity_changed(i->set);
@@ -104,7 +104,7 @@ static struct err *problem_of(const struct identity *i)
         return err_new(ERR_GONE, "key %s: %s", i->key_uri,
                        info.why_not != NULL ? info.why_not : "its token is not ready");
     }
-    return i->certs_n > 0 ? identity_cert_may_request(&i->certs[0]) : NULL;
+    return i->certs_n > 0 ? identity_cert_may_request(i->certs[0]) : NULL;
 }
 
 static void warn_of_key(struct identity *i)
@@ -119,7 +119,7 @@ static void warn_of_key(struct identity *i)
                                        i->name));
 }
 
-static void resolve(struct identity *i)
+void identity_resolve(struct identity *i)
 {
     struct remote_key *key = NULL;
     struct err *e = remote_key_find(i->set->remote, i->key_uri, &key);
@@ -139,35 +139,49 @@ static void resolve(struct identity *i)
 void identity_set_refresh(struct identity_set *s)
 {
     for (size_t i = 0; i < s->n; i++) {
-        resolve(&s->identities[i]);
+        identity_resolve(s->identities[i]);
     }
 }
 
-static struct err *init_identities(struct identity_set *s, const struct identity_conf *conf,
-                                   size_t n)
+/* The identity that once had this name, or a new one; NULL: no memory. */
+static struct identity *get_empty(struct identity_set *s, const char *name)
 {
-    s->identities = calloc(n + 1, sizeof *s->identities);
-    if (s->identities == NULL) {
-        return err_nomem();
-    }
-    for (size_t i = 0; i < n; i++) {
-        s->n++;
-        s->identities[i].set = s;
-        struct err *e = identity_conf_init(&s->identities[i], &conf[i]);
-
-        if (e != NULL) {
-            return e;
+    for (size_t i = 0; i < s->all_n; i++) {
+        if (s->all[i]->removed && text_eq(s->all[i]->name, name)) {
+            return s->all[i];
         }
     }
-    return NULL;
+    struct identity **all = reallocarray(s->all, s->all_n + 1, sizeof *all);
+
+    s->all = all != NULL ? all : s->all;
+    struct identity *i = all != NULL ? calloc(1, sizeof *i) : NULL;
+
+    if (i != NULL) {
+        *i = (struct identity){.set = s, .removed = true, .name = text_copy(name)};
+        s->all[s->all_n++] = i;
+    }
+    return i != NULL && i->name != NULL ? i : NULL;
 }
 
-static void load(struct identity_set *s)
+struct err *identity_set_add(struct identity_set *s, const struct identity_conf *conf)
 {
-    for (size_t i = 0; i < s->n; i++) {
-        identity_cache_load(&s->identities[i]);
+    struct identity **more = reallocarray(s->identities, s->n + 1, sizeof *more);
+    struct identity *i = more != NULL ? get_empty(s, conf->name) : NULL;
+
+    s->identities = more != NULL ? more : s->identities;
+    if (i == NULL) {
+        return err_nomem();
     }
-    identity_set_refresh(s);
+    struct err *e = identity_conf_init(i, conf);
+
+    if (e != NULL) {
+        identity_deinit(i);
+        return e;
+    }
+    i->removed = false;
+    s->identities[s->n++] = i;
+    s->edition++;
+    return NULL;
 }
 
 struct err *identity_set_new(struct io_loop *l, struct remote *remote,
@@ -195,23 +209,24 @@ struct err *identity_set_new(struct io_loop *l, struct remote *remote,
     if (s->cache_dir == NULL || s->view == NULL || s->notify == NULL || s->expiry == NULL) {
         return err_nomem();
     }
-    e = init_identities(s, conf, n);
-    if (e == NULL) {
-        e = io_writer_new(l, &s->writer);
+    e = io_writer_new(l, &s->writer);
+    for (size_t i = 0; e == NULL && i < n; i++) {
+        e = identity_set_add(s, &conf[i]);
     }
-    if (e == NULL) {
-        load(s);
-        arm(s);
-        *ret = take(&s);
+    if (e != NULL) {
+        return e;
     }
-    return e;
+    for (size_t i = 0; i < n; i++) {
+        identity_cache_load(s->identities[i]);
+    }
+    identity_set_refresh(s);
+    arm(s);
+    *ret = take(&s);
+    return NULL;
 }
 
-static void identity_deinit(struct identity *i)
+void identity_deinit(struct identity *i)
 {
-    for (size_t k = 0; k < i->certs_n; k++) {
-        identity_cert_deinit(&i->certs[k]);
-    }
     identity_conf_deinit(i);
     remote_key_unref(&i->key);
     ssh_key_free(&i->public);
@@ -219,6 +234,7 @@ static void identity_deinit(struct identity *i)
     for (size_t k = 0; k < IDENTITY_WARNINGS; k++) {
         err_free(&i->warning[k]);
     }
+    i->removed = true;
 }
 
 void identity_set_free(struct identity_set **sp)
@@ -229,9 +245,12 @@ void identity_set_free(struct identity_set **sp)
         return;
     }
     io_writer_free(&s->writer); /* it tells identities how their last write ended */
-    for (size_t i = 0; i < s->n; i++) {
-        identity_deinit(&s->identities[i]);
+    for (size_t i = 0; i < s->all_n; i++) {
+        identity_deinit(s->all[i]);
+        free(s->all[i]->name);
+        free(s->all[i]);
     }
+    free(s->all);
     free(s->identities);
     free(s->cache_dir);
     identity_view_free(&s->view);
@@ -247,15 +266,20 @@ size_t identity_count(const struct identity_set *s)
 
 struct identity *identity_at(const struct identity_set *s, size_t i)
 {
-    return &s->identities[i];
+    return s->identities[i];
 }
 
 struct identity *identity_find(const struct identity_set *s, const char *name)
 {
     for (size_t i = 0; i < s->n; i++) {
-        if (text_eq(s->identities[i].name, name)) {
-            return &s->identities[i];
+        if (text_eq(s->identities[i]->name, name)) {
+            return s->identities[i];
         }
     }
     return NULL;
+}
+
+uint64_t identity_set_edition(const struct identity_set *s)
+{
+    return s->edition;
 }

@@ -73,12 +73,15 @@ void renew_now(struct renew *r, struct identity *i, void (*on_done)(void *arg, s
         return;
     }
     *w = (struct waiter){.pending = 1, .on_done = on_done, .arg = arg};
+    if (r->edition != identity_set_edition(r->identities)) {
+        w->first = renew_add_missing(r, false);
+    }
     if (identity_certs(i) == 0) {
         w->first = err_new(ERR_INPUT, "%s wants no certificate", identity_name(i));
     }
     for (size_t k = 0; k < identity_certs(i); k++) {
         struct renew_entry *entry = renew_entry_of(r, identity_cert_at(i, k));
-        struct err *e = join(entry, w);
+        struct err *e = entry != NULL ? join(entry, w) : NULL;
 
         if (w->first == NULL) {
             w->first = e;
@@ -86,6 +89,6 @@ void renew_now(struct renew *r, struct identity *i, void (*on_done)(void *arg, s
             err_free(&e);
         }
     }
-    renew_reconsider(r);
+    io_timer_set(r->timer, mono_now());
     count_down(w, NULL);
 }

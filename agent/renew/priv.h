@@ -11,7 +11,7 @@ struct renew_join;
 /** What the clock knows of one certificate. */
 struct renew_entry {
     struct renew *owner;
-    struct identity_cert *cert;
+    struct identity_cert *cert; /* a reference */
     uint64_t seed;
     unsigned failures;
     enum err_code last_error;
@@ -27,11 +27,28 @@ struct renew_entry {
 };
 
 struct renew {
-    struct renew_entry *entries;
+    struct identity_set *identities;
+    uint64_t seed;
+    uint64_t edition; /* of the set, when the entries were made */
+    struct renew_entry **entries;
     size_t n, first;
     unsigned in_flight;
     struct io_timer *timer;
 };
+
+/* --- follow.c --- */
+/** renew_add_missing() - an entry for each certificate that has none; @spread: the first requests do
+ * not come all at once */
+struct err *renew_add_missing(struct renew *r, bool spread) MUST_CHECK;
+/** renew_drop_gone() - let go of certificates that are no longer wanted. Frees entries: not while a
+ * signer is being called, or calls */
+void renew_drop_gone(struct renew *r);
+/** renew_entry_free() - cancels its request; callers that wait get GONE and @why */
+void renew_entry_free(struct renew_entry **e, const char *why);
+
+/* --- renew.c --- */
+/** renew_anchor() - the certificate was received, or the watch over it begins */
+void renew_anchor(struct renew_entry *e);
 
 /** renew_entry_of() - NULL when absent */
 struct renew_entry *renew_entry_of(const struct renew *r, const struct identity_cert *c);

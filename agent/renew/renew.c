@@ -12,14 +12,14 @@
 
 #include "renew/priv.h"
 
-enum { RECHECK_MS = 60 * 1000, GRACE_MS = 5 * 1000, MANY = 16, JITTER_MS = 10 };
+enum { RECHECK_MS = 60 * 1000, GRACE_MS = 5 * 1000 };
 
 static int64_t seconds_since(struct mono t)
 {
     return (mono_now().ms - t.ms) / 1000;
 }
 
-static void anchor(struct renew_entry *e)
+void renew_anchor(struct renew_entry *e)
 {
     struct wall now = wall_now(), received = identity_cert_received(e->cert);
 
@@ -79,7 +79,7 @@ static void finish(struct renew_entry *e, const struct err *error)
         e->failed_at = mono_now();
     } else {
         e->failures = 0;
-        anchor(e);
+        renew_anchor(e);
     }
     poke(e->owner);
     renew_joins_done(e, error);
@@ -171,14 +171,31 @@ static int64_t look_at(struct renew_entry *e)
     return e->in_flight ? mono_left_ms(e->give_up) : RECHECK_MS;
 }
 
+static void follow(struct renew *r)
+{
+    AUTO(err_free) struct err *e = NULL;
+
+    if (r->edition == identity_set_edition(r->identities)) {
+        return;
+    }
+    renew_drop_gone(r);
+    e = renew_add_missing(r, false);
+    if (e != NULL) {
+        log_err(LOG_WARN, e, "a certificate is not renewed yet");
+    } else {
+        r->edition = identity_set_edition(r->identities);
+    }
+}
+
 static void on_tick(void *arg)
 {
     struct renew *r = arg;
     int64_t ms = RECHECK_MS;
 
+    follow(r);
     /* Each tick begins with another one, so that those that fail do not keep out the rest. */
     for (size_t i = 0; i < r->n; i++) {
-        int64_t wait = look_at(&r->entries[(r->first + i) % r->n]);
+        int64_t wait = look_at(r->entries[(r->first + i) % r->n]);
 
         ms = wait < ms ? wait : ms;
     }
@@ -188,54 +205,25 @@ static void on_tick(void *arg)
     }
 }
 
-static uint64_t seed_of(uint64_t seed, const struct identity_cert *c, size_t k)
-{
-    uint64_t hash = seed ^ 0xcbf29ce484222325U; /* FNV-1a over name and place */
-
-    for (const char *p = identity_name(identity_cert_owner(c)); *p != '\0'; p++) {
-        hash = (hash ^ (uint8_t)*p) * 0x100000001b3U;
-    }
-    return (hash ^ k) * 0x100000001b3U;
-}
-
-static void add_entries(struct renew *r, struct identity_set *set, uint64_t seed, size_t total)
-{
-    for (size_t i = 0; i < identity_count(set); i++) {
-        struct identity *id = identity_at(set, i);
-
-        for (size_t k = 0; k < identity_certs(id); k++) {
-            struct renew_entry *e = &r->entries[r->n++];
-
-            e->owner = r;
-            e->cert = identity_cert_at(id, k);
-            e->seed = seed_of(seed, e->cert, k);
-            anchor(e);
-            e->not_before = mono_in(total > MANY ? (int64_t)(e->seed % (total * JITTER_MS)) : 0);
-        }
-    }
-}
-
 struct err *renew_new(struct io_loop *l, struct identity_set *identities, uint64_t seed,
                       struct renew **ret)
 {
     AUTO(renew_free) struct renew *r = calloc(1, sizeof *r);
-    size_t total = 0;
 
-    for (size_t i = 0; i < identity_count(identities); i++) {
-        total += identity_certs(identity_at(identities, i));
-    }
     if (r == NULL) {
         return err_nomem();
     }
-    r->entries = calloc(total + 1, sizeof *r->entries);
+    r->identities = identities;
+    r->seed = seed;
     r->timer = io_timer_new(l, on_tick, r);
-    if (r->entries == NULL || r->timer == NULL) {
-        return err_nomem();
+    struct err *e = r->timer != NULL ? renew_add_missing(r, true) : err_nomem();
+
+    if (e == NULL) {
+        r->edition = identity_set_edition(identities);
+        poke(r);
+        *ret = take(&r);
     }
-    add_entries(r, identities, seed, total);
-    poke(r);
-    *ret = take(&r);
-    return NULL;
+    return e;
 }
 
 void renew_free(struct renew **rp)
@@ -245,16 +233,8 @@ void renew_free(struct renew **rp)
     if (r == NULL) {
         return;
     }
-    AUTO(err_free) struct err *gone = err_new(ERR_GONE, "the agent is ending");
-
     for (size_t i = 0; i < r->n; i++) {
-        struct renew_entry *e = &r->entries[i];
-        const struct signer *signer = identity_cert_want(e->cert)->signer;
-
-        if (e->handle != 0) {
-            signer->ops->cancel(signer->self, e->handle);
-        }
-        renew_joins_done(e, gone);
+        renew_entry_free(&r->entries[i], "the agent is ending");
     }
     io_timer_free(&r->timer);
     free(r->entries);
@@ -263,14 +243,15 @@ void renew_free(struct renew **rp)
 
 void renew_reconsider(struct renew *r)
 {
+    follow(r);
     poke(r);
 }
 
 struct renew_entry *renew_entry_of(const struct renew *r, const struct identity_cert *c)
 {
     for (size_t i = 0; i < r->n; i++) {
-        if (r->entries[i].cert == c) {
-            return &r->entries[i];
+        if (r->entries[i]->cert == c) {
+            return r->entries[i];
         }
     }
     return NULL;

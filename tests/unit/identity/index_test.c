@@ -49,28 +49,40 @@ static void finds_what_was_put_and_nothing_else(void **state)
     }
     for (uint32_t i = 0; i < 2 * MANY; i++) {
         uint32_t copy = i;
-        bool found = identity_index_get(x, view_of(&copy, sizeof copy), &use);
+        bool found = identity_index_get(x, view_of(&copy, sizeof copy), NULL, NULL, &use);
 
         assert_int_equal(found, i < MANY);
         assert_true(!found || use.cert == (const void *)&blobs[i]);
     }
-    assert_false(identity_index_get(x, view_of("", 0), &use));
+    assert_false(identity_index_get(x, view_of("", 0), NULL, NULL, &use));
     identity_index_free(&x);
     assert_null(x);
 }
 
-static void of_equal_blobs_the_first_stays(void **state)
+static bool is_second(const void *arg, const struct identity *i)
 {
-    struct identity_index *x = identity_index_new(2);
+    return i == arg;
+}
+
+static void of_equal_blobs_the_first_that_is_wanted(void **state)
+{
+    struct identity_index *x = identity_index_new(3);
+    struct identity a = {0}, b = {0}, c = {0};
     int first, second;
-    struct identity_use use = {.cert = (const void *)&first};
+    struct identity_use use = {.identity = &a, .cert = (const void *)&first};
 
     (void)state;
     identity_index_put(x, view_cstr("blob"), &use);
     use.cert = (const void *)&second;
     identity_index_put(x, view_cstr("blob"), &use);
-    assert_true(identity_index_get(x, view_cstr("blob"), &use));
+    use.identity = &b;
+    identity_index_put(x, view_cstr("blob"), &use);
+    assert_true(identity_index_get(x, view_cstr("blob"), NULL, NULL, &use));
+    assert_ptr_equal(use.identity, &a);
     assert_ptr_equal(use.cert, &first);
+    assert_true(identity_index_get(x, view_cstr("blob"), is_second, &b, &use));
+    assert_ptr_equal(use.identity, &b);
+    assert_false(identity_index_get(x, view_cstr("blob"), is_second, &c, &use));
     identity_index_free(&x);
 }
 
@@ -90,7 +102,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hash_is_siphash_2_4),
         cmocka_unit_test(finds_what_was_put_and_nothing_else),
-        cmocka_unit_test(of_equal_blobs_the_first_stays),
+        cmocka_unit_test(of_equal_blobs_the_first_that_is_wanted),
         cmocka_unit_test(two_tables_have_two_keys),
     };
 
