@@ -130,7 +130,7 @@ static struct err *listen_ssh(struct app *a, const char *path)
     struct err *e = io_listen_bind(path, &fd);
 
     if (e == NULL) {
-        e = protocol_listen(a->loop, fd, path, a->identities, a->remote, &a->socket);
+        e = protocol_listen(a->loop, fd, path, NULL, a->identities, a->remote, &a->socket);
     }
     return err_add(e, "agent socket %s", path);
 }

@@ -1,7 +1,7 @@
 /*
  * Who may list and sign what. Pure: it sees the whole request and says yes or no, it never looks
- * anything up. Today's rules are the same for everybody; what they protect against is a client that
- * has something signed which is not what it claims to be: a login in the name of another key, a
+ * anything up. The rules are the same for everybody on a socket: what its view leaves out does not
+ * exist there. Beyond that, what they protect against is a client that has something signed which is not what it claims to be: a login in the name of another key, a
  * login on another connection than the one it proved, or bytes that could mean anything.
  */
 #include "policy/policy.h"
@@ -15,9 +15,7 @@ bool policy_list_varies(const struct policy_request *r)
 enum policy_verdict policy_list(const struct policy_request *r,
                                 const struct identity_offer_line *offer)
 {
-    (void)r;
-    (void)offer;
-    return POLICY_ALLOW;
+    return policy_shows(r->view, offer->identity) ? POLICY_ALLOW : POLICY_DENY;
 }
 
 /* A client that was given a certificate in a file signs with the plain key while its request names
@@ -44,7 +42,9 @@ static bool names_signing_key(const struct ssh_payload *p, const struct identity
 }
 
 /* Spec: OpenSSH PROTOCOL.agent, 1: a login belongs to the session that was bound last, and one
- * that names its host key (publickey-hostbound-v00@openssh.com) to that host. */
+ * that names its host key (publickey-hostbound-v00@openssh.com) to that host. Where that session
+ * forwards the agent, the login may be for one beyond it: clients there need not bind theirs
+ * (OpenSSH before 8.9, PuTTY, paramiko). */
 static const char *check_binding(const struct policy_request *r)
 {
     if (r->bindings_n == 0) {
@@ -54,7 +54,9 @@ static const char *check_binding(const struct policy_request *r)
     const struct ssh_payload *p = r->payload;
 
     if (!view_eq(p->session_id, view_of(last->session_id, last->session_id_len))) {
-        return "the login is for another session than the one bound to this connection";
+        return last->is_forwarding ? NULL
+                                   : "the login is for another session than the one bound to this "
+                                     "connection";
     }
     if (p->host_key.len > 0 && !view_eq(p->host_key, view_of(last->host_key, last->host_key_len))) {
         return "the login names another host key than the one bound to this connection";
@@ -80,7 +82,9 @@ static const char *why_not(const struct policy_request *r, const struct identity
 enum policy_verdict policy_sign(const struct policy_request *r, const struct identity_use *use,
                                 const char **ret_why)
 {
-    const char *why = why_not(r, use);
+    const char *why = policy_shows(r->view, use->identity)
+                          ? why_not(r, use)
+                          : "the identity belongs to another socket";
 
     if (why == NULL) {
         return POLICY_ALLOW;

@@ -17,7 +17,7 @@ static void patch_count(struct buf *b, uint32_t n)
 }
 
 /* Spec: RFC 9987, 5.4: byte 12, uint32 nkeys, nkeys x (string key blob, string comment). What does
- * not fit into one frame is left out, from the end. @r NULL: everybody's list */
+ * not fit into one frame is left out, from the end. */
 static void write_list(struct protocol_socket *s, const struct policy_request *r,
                        const struct identity_offer_line *lines, size_t n, struct buf *out)
 {
@@ -30,7 +30,7 @@ static void write_list(struct protocol_socket *s, const struct policy_request *r
     for (size_t i = 0; i < n && count < PROTOCOL_IDENTITIES_MAX; i++) {
         size_t len = LINE_HEAD_BYTES + lines[i].blob.len + strlen(lines[i].comment);
 
-        if (r != NULL && policy_list(r, &lines[i]) == POLICY_DENY) {
+        if (policy_list(r, &lines[i]) == POLICY_DENY) {
             continue;
         }
         if (len > PROTOCOL_FRAME_MAX_BYTES - out->len) {
@@ -45,14 +45,14 @@ static void write_list(struct protocol_socket *s, const struct policy_request *r
     patch_count(out, count);
 }
 
-static struct buf *kept_list(struct protocol_socket *s)
+static struct buf *kept_list(struct protocol_socket *s, const struct policy_request *r)
 {
     size_t n = 0;
     uint64_t generation = 0;
     const struct identity_offer_line *lines = identity_offers(s->identities, &n, &generation);
 
     if (generation != s->list_generation) {
-        write_list(s, NULL, lines, n, &s->list);
+        write_list(s, r, lines, n, &s->list);
         s->list_generation = s->list.failed ? 0 : generation;
     }
     return &s->list;
@@ -77,7 +77,7 @@ void protocol_list(struct protocol_conn *c, struct rd *body)
         protocol_refuse(c, MSG_FAILURE, "a list request has nothing after its number");
         return;
     }
-    const struct buf *list = policy_list_varies(&r) ? own_list(c, &r) : kept_list(c->socket);
+    const struct buf *list = policy_list_varies(&r) ? own_list(c, &r) : kept_list(c->socket, &r);
 
     if (list->failed) {
         protocol_refuse(c, MSG_FAILURE, "out of memory");

@@ -65,6 +65,8 @@ struct protocol_socket {
     struct io_loop *loop;
     struct io_listen *listen;
     char *path;
+    char *scope, **tags;
+    struct policy_view view; /* of those two */
     struct identity_set *identities;
     struct remote *remote;
     struct protocol_conns conns;

@@ -23,10 +23,11 @@ struct protocol_stats {
  * protocol_listen() - serve a listening socket
  * @fd:   from io_listen_bind() or handed over (taken)
  * @path: for messages, and to unlink at the end (NULL for a handed over socket)
+ * @view: what this socket shows and signs with (deep-copied); NULL: all
  */
 struct err *protocol_listen(struct io_loop *l, int fd, const char *path,
-                            struct identity_set *identities, struct remote *remote,
-                            struct protocol_socket **ret) MUST_CHECK;
+                            const struct policy_view *view, struct identity_set *identities,
+                            struct remote *remote, struct protocol_socket **ret) MUST_CHECK;
 void protocol_free(struct protocol_socket **s);
 void protocol_stats(const struct protocol_socket *s, struct protocol_stats *ret);
 

@@ -110,6 +110,11 @@ static void start(struct protocol_conn *c, const struct identity_use *use, enum 
     }
 }
 
+static bool is_shown(const void *view, const struct identity *i)
+{
+    return policy_shows(view, i);
+}
+
 void protocol_sign(struct protocol_conn *c, struct rd *body)
 {
     char text[SSH_FINGERPRINT_BYTES];
@@ -122,8 +127,8 @@ void protocol_sign(struct protocol_conn *c, struct rd *body)
         protocol_refuse(c, MSG_FAILURE, "sign: malformed");
         return;
     }
-    if (!identity_lookup(c->socket->identities, q.blob, &use)) {
-        protocol_refuse(c, MSG_FAILURE, "sign: %s is not held here, or has expired",
+    if (!identity_lookup_for(c->socket->identities, q.blob, is_shown, &c->socket->view, &use)) {
+        protocol_refuse(c, MSG_FAILURE, "sign: %s is not held for this socket, or has expired",
                         ssh_blob_fingerprint(q.blob, text));
         return;
     }

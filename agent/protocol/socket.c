@@ -97,37 +97,49 @@ struct policy_request protocol_request(const struct protocol_conn *c,
         .bindings_n = c->bindings_n,
         .bind_failed = c->bind_failed,
         .socket = c->socket->path,
+        .view = &c->socket->view,
         .payload = payload,
         .deadline = mono_in(PROTOCOL_SIGN_DEADLINE_MS),
     };
 }
 
-struct err *protocol_listen(struct io_loop *l, int fd, const char *path,
-                            struct identity_set *identities, struct remote *remote,
-                            struct protocol_socket **ret)
+static struct err *copy_view(struct protocol_socket *s, const struct policy_view *view)
 {
-    struct protocol_socket *s = calloc(1, sizeof *s);
-    char *shown = text_copy(path != NULL ? path : "agent socket");
-
-    if (s == NULL || shown == NULL) {
-        free(s);
-        free(shown);
-        close(fd);
+    s->scope = view != NULL ? text_copy(view->scope) : NULL;
+    s->tags = view != NULL ? text_list_copy(view->tags) : NULL;
+    s->view = (struct policy_view){s->scope, s->tags};
+    if (view != NULL &&
+        ((view->scope != NULL && s->scope == NULL) || (view->tags != NULL && s->tags == NULL))) {
         return err_nomem();
     }
-    *s = (struct protocol_socket){
-        .loop = l, .path = shown, .identities = identities, .remote = remote};
+    return NULL;
+}
+
+struct err *protocol_listen(struct io_loop *l, int fd, const char *path,
+                            const struct policy_view *view, struct identity_set *identities,
+                            struct remote *remote, struct protocol_socket **ret)
+{
+    AUTO(auto_close) int handed = fd;
+    AUTO(protocol_free) struct protocol_socket *s = calloc(1, sizeof *s);
+
+    if (s == NULL) {
+        return err_nomem();
+    }
+    *s = (struct protocol_socket){.loop = l, .identities = identities, .remote = remote};
     LIST_INIT(&s->conns);
     buf_init(&s->reply, PROTOCOL_FRAME_MAX_BYTES);
     buf_init(&s->list, PROTOCOL_FRAME_MAX_BYTES);
-    struct err *e = io_listen_new(l, fd, path, PROTOCOL_CONNS_MAX, on_accept, s, &s->listen);
+    s->path = text_copy(path != NULL ? path : "agent socket");
+    struct err *e = s->path != NULL ? copy_view(s, view) : err_nomem();
 
-    if (e != NULL) {
-        protocol_free(&s);
-        return e;
+    if (e == NULL) {
+        handed = -1;
+        e = io_listen_new(l, fd, path, PROTOCOL_CONNS_MAX, on_accept, s, &s->listen);
     }
-    *ret = s;
-    return NULL;
+    if (e == NULL) {
+        *ret = take(&s);
+    }
+    return e;
 }
 
 void protocol_free(struct protocol_socket **sp)
@@ -145,6 +157,8 @@ void protocol_free(struct protocol_socket **sp)
     buf_deinit(&s->reply);
     buf_deinit(&s->list);
     free(s->path);
+    free(s->scope);
+    text_list_free(&s->tags);
     free(s);
 }
 

@@ -112,9 +112,30 @@ static void a_bound_connection_signs_for_its_last_session(void **state)
     a->payload.host_key = view_of("", 0);
     a->payload.session_id = view_cstr("first");
     denied(a, "another session");
+    a->bindings[1] = (struct policy_binding){0};
     a->request.bindings_n = 1;
+    a->bindings[0].is_forwarding = false;
     allowed(a);
     a->payload.session_id = view_cstr("firs");
+    denied(a, "another session");
+}
+
+/* A client beyond the hop that does not speak session-bind. */
+static void a_forwarded_connection_signs_for_sessions_beyond(void **state)
+{
+    struct asks *a = *state;
+
+    a->request.bindings_n = 1; /* to "jump", forwarding */
+    a->payload.session_id = view_cstr("beyond");
+    allowed(a);
+    a->payload.host_key = view_cstr("host");
+    allowed(a);
+    a->payload.session_id = view_cstr("first");
+    denied(a, "another host key");
+    a->payload.host_key = view_cstr("jump");
+    allowed(a);
+    a->request.bindings_n = 2; /* the last one is for authentication */
+    a->payload.session_id = view_cstr("beyond");
     denied(a, "another session");
 }
 
@@ -137,7 +158,7 @@ static void sshsig_is_allowed_and_the_unknown_refused(void **state)
     denied(a, "neither");
 }
 
-static void lists_are_the_same_for_everybody(void **state)
+static void lists_are_the_same_for_everybody_on_a_socket(void **state)
 {
     struct asks *a = *state;
     size_t n = 0;
@@ -151,6 +172,18 @@ static void lists_are_the_same_for_everybody(void **state)
     }
 }
 
+static void outside_the_view_nothing_is_listed_or_signed(void **state)
+{
+    struct asks *a = *state;
+    const struct policy_view view = {.scope = "org/acme"};
+    const struct identity_offer_line line = {.identity = a->use.identity};
+
+    allowed(a);
+    a->request.view = &view;
+    denied(a, "another socket");
+    assert_int_equal(policy_list(&a->request, &line), POLICY_DENY);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -161,7 +194,9 @@ int main(void)
         TEST(a_bound_connection_signs_for_its_last_session),
         TEST(a_failed_binding_alone_refuses_nothing),
         TEST(sshsig_is_allowed_and_the_unknown_refused),
-        TEST(lists_are_the_same_for_everybody),
+        TEST(a_forwarded_connection_signs_for_sessions_beyond),
+        TEST(lists_are_the_same_for_everybody_on_a_socket),
+        TEST(outside_the_view_nothing_is_listed_or_signed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -78,7 +78,7 @@ static inline void fixture_init_agent(struct fixture *f)
     fake_ok(
         identity_set_new(f->loop, &f->remote, f->conf, FIXTURE_KEYS, f->dir, NULL, NULL, &f->set));
     fake_ok(io_listen_bind(f->path, &fd));
-    fake_ok(protocol_listen(f->loop, fd, f->path, f->set, &f->remote, &f->socket));
+    fake_ok(protocol_listen(f->loop, fd, f->path, NULL, f->set, &f->remote, &f->socket));
 }
 
 static inline void fixture_deinit_agent(struct fixture *f)
