@@ -58,6 +58,11 @@ static struct err *fill_in(struct config *c)
              default_path("XDG_STATE_HOME", ".local/state", "/var/lib/holdfast", "agent")) &&
         fill(&a->log, strdup("note"));
 
+    ok = ok && fill(&c->registry.path, text_fmt("%s/registry.sqlite3", a->state));
+    if (c->registry.kv != NULL) {
+        ok = ok && fill(&c->registry.kv->prefix, strdup("holdfast"));
+    }
+
     for (unsigned i = 0; ok && i < c->signers_count; i++) {
         struct config_vault *v = c->signers[i].vault;
 

@@ -14,6 +14,8 @@ enum {
     CONFIG_TOKENS_MAX = 64,
     CONFIG_SIGNERS_MAX = 32,
     CONFIG_IDENTITIES_MAX = 1024,
+    CONFIG_SOCKETS_MAX = 64,
+    CONFIG_GRANTS_MAX = 256,
 };
 
 struct config_agent {
@@ -97,9 +99,48 @@ struct config_identity {
     unsigned certificates_count;
 };
 
+/** A further SSH agent socket, which shows a part of the identities (see policy/). */
+struct config_socket {
+    char *path;
+    char *scope; /* NULL: as agent.socket */
+    char **tags; /* only identities that have all of them */
+    unsigned tags_count;
+};
+
+enum config_store { CONFIG_STORE_SQLITE, CONFIG_STORE_VAULT_KV };
+
+/** The fleet's registry in Vault's KV engine, version 2. */
+struct config_kv {
+    char *signer; /* the name of a vault under signers: its address and login */
+    char *mount, *prefix;
+};
+
+struct config_registry {
+    bool disabled;        /* enabled: no */
+    char *path;           /* sqlite file; with vault-kv, of the local copy */
+    int store;            /* enum config_store */
+    struct config_kv *kv; /* vault-kv */
+};
+
+enum config_right { CONFIG_RIGHT_VIEWER, CONFIG_RIGHT_OPERATOR, CONFIG_RIGHT_ADMINISTRATOR };
+
+/** Who may do what over the control API. In the file, exactly one of the first four. */
+struct config_grant {
+    char *uid, *user, *gid, *group;
+    char *scope;   /* and what is below it */
+    int right;     /* enum config_right */
+    bool is_group; /* what config_load() made of them: @id is a gid */
+    unsigned id;
+};
+
 struct config {
     char *file; /* where it came from */
     struct config_agent agent;
+    struct config_socket *sockets;
+    unsigned sockets_count;
+    struct config_registry registry;
+    struct config_grant *grants;
+    unsigned grants_count;
     struct config_module *modules;
     unsigned modules_count;
     struct config_token *tokens;

@@ -7,77 +7,41 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/yaml.h"
 #include "pkcs11/module/module.h"
 #include "ssh/ssh.h"
 
-struct place {
-    const struct config *config;
-    struct view text;
-    char path[256];
-};
-
-static struct err *wrong(const struct place *at, const char *key, const char *fmt, ...)
-    PRINTF_LIKE(3, 4);
-
-static struct err *wrong(const struct place *at, const char *key, const char *fmt, ...)
-{
-    AUTO(auto_free) char *path = text_fmt("%s%s%s", at->path, key[0] != '\0' ? "." : "", key);
-    AUTO(auto_free) char *what = NULL;
-    va_list ap;
-
-    va_start(ap, fmt);
-    if (vasprintf(&what, fmt, ap) < 0) {
-        what = NULL;
-    }
-    va_end(ap);
-    if (path == NULL || what == NULL) {
-        return err_nomem();
-    }
-    return err_new(ERR_INPUT, "%s:%u: %s: %s", at->config->file, yaml_line_of(at->text, path), path,
-                   what);
-}
-
-static struct err *check_name(const struct place *at, const char *name)
-{
-    if (!text_name_ok(name)) {
-        return wrong(at, "name", "'%s' is no name: 1 to 64 of A-Z a-z 0-9 . _ -", name);
-    }
-    return NULL;
-}
-
-static struct err *check_uri(const struct place *at, const char *key, const char *uri)
+static struct err *check_uri(const struct config_place *at, const char *key, const char *uri)
 {
     AUTO(p11_uri_free) struct p11_uri *parsed = NULL;
     AUTO(err_free) struct err *e = p11_uri_parse(uri, &parsed);
 
-    return e != NULL ? wrong(at, key, "%s", err_text(e)) : NULL;
+    return e != NULL ? config_wrong(at, key, "%s", err_text(e)) : NULL;
 }
 
-static struct err *check_duration(const struct place *at, const char *key, const char *text)
+static struct err *check_duration(const struct config_place *at, const char *key, const char *text)
 {
     int64_t s = 0;
     AUTO(err_free) struct err *e = text != NULL ? text_duration(text, &s) : NULL;
 
     if (e != NULL) {
-        return wrong(at, key, "%s", err_text(e));
+        return config_wrong(at, key, "%s", err_text(e));
     }
-    return text != NULL && s == 0 ? wrong(at, key, "must be longer than 0") : NULL;
+    return text != NULL && s == 0 ? config_wrong(at, key, "must be longer than 0") : NULL;
 }
 
-static struct err *check_agent(struct place *at)
+static struct err *check_agent(struct config_place *at)
 {
     enum log_level level;
 
     snprintf(at->path, sizeof at->path, "agent");
     if (!log_level_find(at->config->agent.log, &level)) {
-        return wrong(at, "log", "'%s' is none of error, warn, note, info, debug",
-                     at->config->agent.log);
+        return config_wrong(at, "log", "'%s' is none of error, warn, note, info, debug",
+                            at->config->agent.log);
     }
     return NULL;
 }
 
-static struct err *check_modules(struct place *at)
+static struct err *check_modules(struct config_place *at)
 {
     const struct config *c = at->config;
 
@@ -85,43 +49,43 @@ static struct err *check_modules(struct place *at)
         const struct config_module *m = &c->modules[i];
 
         snprintf(at->path, sizeof at->path, "modules[%u]", i);
-        struct err *e = check_name(at, m->name);
+        struct err *e = config_check_name(at, m->name);
 
         if (e != NULL) {
             return e;
         }
         if (m->path[0] != '/') {
-            return wrong(at, "path", "'%s' must be an absolute path", m->path);
+            return config_wrong(at, "path", "'%s' must be an absolute path", m->path);
         }
         for (unsigned k = 0; k < i; k++) {
             if (strcmp(c->modules[k].name, m->name) == 0) {
-                return wrong(at, "name", "'%s' is also modules[%u]", m->name, k);
+                return config_wrong(at, "name", "'%s' is also modules[%u]", m->name, k);
             }
         }
     }
     return NULL;
 }
 
-static struct err *check_pin(const struct place *at, const struct config_pin *pin)
+static struct err *check_pin(const struct config_place *at, const struct config_pin *pin)
 {
     int n = (pin->file != NULL) + (pin->environment != NULL) + (pin->credential != NULL) +
             (pin->command_count > 0) + pin->askpass;
 
     if (n != 1) {
-        return wrong(at, "pin",
-                     "each source has exactly one of file, environment, credential, "
-                     "command, askpass");
+        return config_wrong(at, "pin",
+                            "each source has exactly one of file, environment, credential, "
+                            "command, askpass");
     }
     if (pin->file != NULL && pin->file[0] != '/') {
-        return wrong(at, "pin", "file '%s' must be an absolute path", pin->file);
+        return config_wrong(at, "pin", "file '%s' must be an absolute path", pin->file);
     }
     if (pin->credential != NULL && strchr(pin->credential, '/') != NULL) {
-        return wrong(at, "pin", "credential '%s' is a name, not a path", pin->credential);
+        return config_wrong(at, "pin", "credential '%s' is a name, not a path", pin->credential);
     }
     return NULL;
 }
 
-static struct err *check_tokens(struct place *at)
+static struct err *check_tokens(struct config_place *at)
 {
     const struct config *c = at->config;
 
@@ -129,7 +93,7 @@ static struct err *check_tokens(struct place *at)
         const struct config_token *t = &c->tokens[i];
 
         snprintf(at->path, sizeof at->path, "tokens[%u]", i);
-        struct err *e = check_name(at, t->name);
+        struct err *e = config_check_name(at, t->name);
 
         if (e == NULL) {
             e = check_uri(at, "uri", t->uri);
@@ -139,7 +103,7 @@ static struct err *check_tokens(struct place *at)
         }
         for (unsigned k = 0; e == NULL && k < i; k++) {
             if (strcmp(c->tokens[k].name, t->name) == 0) {
-                e = wrong(at, "name", "'%s' is also tokens[%u]", t->name, k);
+                e = config_wrong(at, "name", "'%s' is also tokens[%u]", t->name, k);
             }
         }
         if (e != NULL) {
@@ -149,26 +113,27 @@ static struct err *check_tokens(struct place *at)
     return NULL;
 }
 
-static struct err *check_login(struct place *at, const struct config_login *l)
+static struct err *check_login(struct config_place *at, const struct config_login *l)
 {
     if (strcmp(l->method, "token") == 0) {
         if ((l->token_file != NULL) == (l->token_environment != NULL)) {
-            return wrong(at, "vault.login",
-                         "method token needs exactly one of token-file and "
-                         "token-environment");
+            return config_wrong(at, "vault.login",
+                                "method token needs exactly one of token-file and "
+                                "token-environment");
         }
         return NULL;
     }
     if (strcmp(l->method, "approle") != 0) {
-        return wrong(at, "vault.login.method", "'%s' is none of token, approle", l->method);
+        return config_wrong(at, "vault.login.method", "'%s' is none of token, approle", l->method);
     }
     if (l->role_id_file == NULL || l->secret_id_file == NULL) {
-        return wrong(at, "vault.login", "method approle needs role-id-file and secret-id-file");
+        return config_wrong(at, "vault.login",
+                            "method approle needs role-id-file and secret-id-file");
     }
     return NULL;
 }
 
-static struct err *check_vault(struct place *at, const struct config_vault *v)
+static struct err *check_vault(struct config_place *at, const struct config_vault *v)
 {
     struct err *e = check_duration(at, "vault.timeout", v->timeout);
 
@@ -176,26 +141,26 @@ static struct err *check_vault(struct place *at, const struct config_vault *v)
         return e;
     }
     if (strncmp(v->address, "https://", 8) != 0) {
-        return wrong(at, "vault.address", "'%s' must start with https://", v->address);
+        return config_wrong(at, "vault.address", "'%s' must start with https://", v->address);
     }
     return check_login(at, &v->login);
 }
 
-static struct err *check_ca(struct place *at, const struct config_ca *ca)
+static struct err *check_ca(struct config_place *at, const struct config_ca *ca)
 {
     struct err *e = check_uri(at, "ca.key", ca->key);
 
     if (e == NULL && ca->roles_count == 0) {
-        e = wrong(at, "ca", "needs roles: at least one, with name and principals");
+        e = config_wrong(at, "ca", "needs roles: at least one, with name and principals");
     }
     for (unsigned i = 0; e == NULL && i < ca->roles_count; i++) {
         const struct config_ca_role *r = &ca->roles[i];
 
         if (r->principals_count == 0) {
-            e = wrong(at, "ca.roles",
-                      "role '%s' needs principals: who it may certify; \"*\" is "
-                      "anyone",
-                      r->name);
+            e = config_wrong(at, "ca.roles",
+                             "role '%s' needs principals: who it may certify; \"*\" is "
+                             "anyone",
+                             r->name);
         }
         if (e == NULL) {
             e = check_duration(at, "ca.roles", r->ttl);
@@ -207,7 +172,7 @@ static struct err *check_ca(struct place *at, const struct config_ca *ca)
     return e;
 }
 
-static struct err *check_signers(struct place *at)
+static struct err *check_signers(struct config_place *at)
 {
     const struct config *c = at->config;
 
@@ -215,14 +180,14 @@ static struct err *check_signers(struct place *at)
         const struct config_signer *s = &c->signers[i];
 
         snprintf(at->path, sizeof at->path, "signers[%u]", i);
-        struct err *e = check_name(at, s->name);
+        struct err *e = config_check_name(at, s->name);
 
         if (e == NULL && (s->vault != NULL) == (s->ca != NULL)) {
-            e = wrong(at, "", "needs exactly one of vault and ca");
+            e = config_wrong(at, "", "needs exactly one of vault and ca");
         }
         for (unsigned k = 0; e == NULL && k < i; k++) {
             if (strcmp(c->signers[k].name, s->name) == 0) {
-                e = wrong(at, "name", "'%s' is also signers[%u]", s->name, k);
+                e = config_wrong(at, "name", "'%s' is also signers[%u]", s->name, k);
             }
         }
         if (e == NULL) {
@@ -245,60 +210,62 @@ static const struct config_signer *find_signer(const struct config *c, const cha
     return NULL;
 }
 
-static struct err *check_principals(struct place *at, const struct config_certificate *w)
+static struct err *check_principals(struct config_place *at, const struct config_certificate *w)
 {
     if (w->principals_count == 0) {
-        return wrong(at, "principals",
-                     "missing: name the accounts this certificate is for; a "
-                     "certificate without principals is refused everywhere");
+        return config_wrong(at, "principals",
+                            "missing: name the accounts this certificate is for; a "
+                            "certificate without principals is refused everywhere");
     }
     for (unsigned i = 0; i < w->principals_count; i++) {
         if (strpbrk(w->principals[i], ", \t*?") != NULL) {
-            return wrong(at, "principals", "'%s': no comma, blank or wildcard in a principal",
-                         w->principals[i]);
+            return config_wrong(at, "principals",
+                                "'%s': no comma, blank or wildcard in a principal",
+                                w->principals[i]);
         }
     }
     return NULL;
 }
 
-static struct err *check_certificate(struct place *at, const struct config_certificate *w)
+static struct err *check_certificate(struct config_place *at, const struct config_certificate *w)
 {
     const struct config_signer *s = find_signer(at->config, w->signer);
     AUTO(ssh_key_free) struct ssh_key *ca = NULL;
     AUTO(err_free) struct err *ca_err = w->ca != NULL ? ssh_key_from_line(w->ca, &ca) : NULL;
 
     if (s == NULL) {
-        return wrong(at, "signer", "no signer '%s' under signers", w->signer);
+        return config_wrong(at, "signer", "no signer '%s' under signers", w->signer);
     }
     if (s->vault != NULL && w->mount == NULL) {
-        return wrong(at, "mount", "missing: the path of Vault's SSH engine, as ssh-client-signer");
+        return config_wrong(at, "mount",
+                            "missing: the path of Vault's SSH engine, as ssh-client-signer");
     }
     if (ca_err != NULL) {
-        return wrong(at, "ca", "%s", err_text(ca_err));
+        return config_wrong(at, "ca", "%s", err_text(ca_err));
     }
     struct err *e = check_principals(at, w);
 
     return e != NULL ? e : check_duration(at, "ttl", w->ttl);
 }
 
-static struct err *check_identity(struct place *at, unsigned i)
+static struct err *check_identity(struct config_place *at, unsigned i)
 {
     const struct config *c = at->config;
     const struct config_identity *id = &c->identities[i];
 
     snprintf(at->path, sizeof at->path, "identities[%u]", i);
-    struct err *e = check_name(at, id->name);
+    struct err *e = config_check_name(at, id->name);
 
     if (e == NULL) {
         e = check_uri(at, "key", id->key);
     }
     for (unsigned k = 0; e == NULL && k < i; k++) {
         if (strcmp(c->identities[k].name, id->name) == 0) {
-            e = wrong(at, "name", "'%s' is also identities[%u]", id->name, k);
+            e = config_wrong(at, "name", "'%s' is also identities[%u]", id->name, k);
         }
     }
     if (e == NULL && id->certificates_count == 0 && id->offer != CONFIG_OFFER_KEY) {
-        e = wrong(at, "certificates", "missing: say what to have signed, or 'offer: key'");
+        e = config_wrong(at, "certificates", "missing: say what to have signed, or 'offer: key'");
     }
     for (unsigned k = 0; e == NULL && k < id->certificates_count; k++) {
         snprintf(at->path, sizeof at->path, "identities[%u].certificates[%u]", i, k);
@@ -307,11 +274,12 @@ static struct err *check_identity(struct place *at, unsigned i)
     return e;
 }
 
-struct err *config_check(const struct config *c, struct view text)
+struct err *config_check(struct config *c, struct view text)
 {
-    struct place at = {.config = c, .text = text};
-    struct err *(*const parts[])(struct place *) = {check_agent, check_modules, check_tokens,
-                                                    check_signers};
+    struct config_place at = {.config = c, .text = text};
+    struct err *(*const parts[])(struct config_place *) = {
+        check_agent,          check_modules,         check_tokens,       check_signers,
+        config_check_sockets, config_check_registry, config_check_grants};
 
     for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
         struct err *e = parts[i](&at);

@@ -5,10 +5,28 @@
 
 /**
  * config_check() - what no schema can say: exactly one of several keys, names that must exist and be
- * unique, durations, URIs, principals
+ * unique, durations, URIs, principals, scopes. Users and groups become numbers
  * @text: the file, to tell the line
  * Errors: INPUT as "FILE:LINE: key: what is wrong and what mends it"
  */
-struct err *config_check(const struct config *c, struct view text) MUST_CHECK;
+struct err *config_check(struct config *c, struct view text) MUST_CHECK;
+
+/* Between config_check.c and config_place.c, config_access.c only. */
+
+/** What is being checked. */
+struct config_place {
+    struct config *config;
+    struct view text;
+    char path[256]; /* "identities[0].certificates[1]" */
+};
+/** config_wrong() - INPUT: @key of the place is wrong; "" is the place itself */
+struct err *config_wrong(const struct config_place *at, const char *key, const char *fmt, ...)
+    PRINTF_LIKE(3, 4) MUST_CHECK;
+struct err *config_check_name(const struct config_place *at, const char *name) MUST_CHECK;
+
+/** config_check_sockets(), config_check_registry(), config_check_grants() - those parts of the file */
+struct err *config_check_sockets(struct config_place *at) MUST_CHECK;
+struct err *config_check_registry(struct config_place *at) MUST_CHECK;
+struct err *config_check_grants(struct config_place *at) MUST_CHECK;
 
 #endif

@@ -148,8 +148,68 @@ static const cyaml_schema_value_t identity_entry = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_identity, identity_fields),
 };
 
+static const cyaml_schema_field_t socket_fields[] = {
+    NEEDED("path", struct config_socket, path),
+    MAY("scope", struct config_socket, scope),
+    LIST("tags", struct config_socket, tags, &text_entry, 1, 64),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t socket_entry = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_socket, socket_fields),
+};
+
+/* "enabled" is what people write; what is not written is false, so the member is its opposite. */
+static const cyaml_strval_t disabled_words[] = {
+    {"true", false}, {"yes", false}, {"on", false}, {"false", true}, {"no", true}, {"off", true},
+};
+
+static const cyaml_strval_t store_words[] = {
+    {"sqlite", CONFIG_STORE_SQLITE},
+    {"vault-kv", CONFIG_STORE_VAULT_KV},
+};
+
+static const cyaml_schema_field_t kv_fields[] = {
+    NEEDED("signer", struct config_kv, signer),
+    NEEDED("mount", struct config_kv, mount),
+    MAY("prefix", struct config_kv, prefix),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t registry_fields[] = {
+    CYAML_FIELD_ENUM("enabled", CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, struct config_registry,
+                     disabled, disabled_words, CYAML_ARRAY_LEN(disabled_words)),
+    MAY("path", struct config_registry, path),
+    CYAML_FIELD_ENUM("store", CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, struct config_registry,
+                     store, store_words, CYAML_ARRAY_LEN(store_words)),
+    CYAML_FIELD_MAPPING_PTR("vault-kv", OPTIONAL_POINTER, struct config_registry, kv, kv_fields),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_strval_t right_words[] = {
+    {"viewer", CONFIG_RIGHT_VIEWER},
+    {"operator", CONFIG_RIGHT_OPERATOR},
+    {"administrator", CONFIG_RIGHT_ADMINISTRATOR},
+};
+
+static const cyaml_schema_field_t grant_fields[] = {
+    MAY("uid", struct config_grant, uid),
+    MAY("user", struct config_grant, user),
+    MAY("gid", struct config_grant, gid),
+    MAY("group", struct config_grant, group),
+    NEEDED("scope", struct config_grant, scope),
+    CYAML_FIELD_ENUM("right", CYAML_FLAG_STRICT, struct config_grant, right, right_words,
+                     CYAML_ARRAY_LEN(right_words)),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t grant_entry = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_grant, grant_fields),
+};
+
 static const cyaml_schema_field_t config_fields[] = {
     CYAML_FIELD_MAPPING("agent", CYAML_FLAG_OPTIONAL, struct config, agent, agent_fields),
+    LIST("sockets", struct config, sockets, &socket_entry, 0, CONFIG_SOCKETS_MAX),
+    CYAML_FIELD_MAPPING("registry", CYAML_FLAG_OPTIONAL, struct config, registry, registry_fields),
+    LIST("grants", struct config, grants, &grant_entry, 0, CONFIG_GRANTS_MAX),
     LIST("modules", struct config, modules, &module_entry, 0, CONFIG_MODULES_MAX),
     LIST("tokens", struct config, tokens, &token_entry, 0, CONFIG_TOKENS_MAX),
     LIST("signers", struct config, signers, &signer_entry, 0, CONFIG_SIGNERS_MAX),

@@ -41,7 +41,19 @@ static const char whole[] = "agent: {socket: /run/x/agent.sock, log: info}\n"   
                             "        role: users\n"                                  /* 26 */
                             "        principals: [alice, bob]\n"                     /* 27 */
                             "        ttl: 5m\n"                                      /* 28 */
-                            "        extensions: [permit-pty]\n";                    /* 29 */
+                            "        extensions: [permit-pty]\n"                     /* 29 */
+                            "sockets:\n"                                             /* 30 */
+                            "  - path: /run/x/web.sock\n"                            /* 31 */
+                            "    scope: org/acme/project/web\n"                      /* 32 */
+                            "    tags: [prod]\n"                                     /* 33 */
+                            "registry:\n"                                            /* 34 */
+                            "  store: vault-kv\n"                                    /* 35 */
+                            "  vault-kv: {signer: vault, mount: secret}\n"           /* 36 */
+                            "grants:\n"                                              /* 37 */
+                            "  - {user: root, scope: account, right: operator}\n"    /* 38 */
+                            "  - gid: 4711\n"                                        /* 39 */
+                            "    scope: org/acme\n"                                  /* 40 */
+                            "    right: viewer\n";                                   /* 41 */
 
 /* Load @text from a file; the error, or NULL with the configuration. */
 static struct err *load(const char *text, struct config **ret)
@@ -72,6 +84,18 @@ static void test_whole_file(void **state)
     assert_string_equal(c->signers[1].ca->roles[0].principals[0], "alice");
     assert_int_equal(c->identities[0].offer, CONFIG_OFFER_BOTH);
     assert_int_equal(c->identities[0].certificates[0].principals_count, 2);
+    assert_string_equal(c->sockets[0].scope, "org/acme/project/web");
+    assert_string_equal(c->sockets[0].tags[0], "prod");
+    assert_false(c->registry.disabled);
+    assert_non_null(strstr(c->registry.path, "/registry.sqlite3"));
+    assert_int_equal(c->registry.store, CONFIG_STORE_VAULT_KV);
+    assert_string_equal(c->registry.kv->prefix, "holdfast");
+    assert_int_equal(c->grants_count, 2);
+    assert_false(c->grants[0].is_group);
+    assert_int_equal(c->grants[0].id, 0);
+    assert_int_equal(c->grants[0].right, CONFIG_RIGHT_OPERATOR);
+    assert_true(c->grants[1].is_group);
+    assert_int_equal(c->grants[1].id, 4711);
 }
 
 static void test_empty_file(void **state)
@@ -83,6 +107,8 @@ static void test_empty_file(void **state)
     assert_string_equal(err_text(e), "");
     assert_int_equal(c->identities_count, 0);
     assert_string_equal(c->agent.log, "note");
+    assert_false(c->registry.disabled);
+    assert_int_equal(c->registry.store, CONFIG_STORE_SQLITE);
 }
 
 /* @from in the whole file becomes @to; the error must be on @line and have @words. */
@@ -116,7 +142,26 @@ static const struct wrong {
     {"ttl: 5m\n", "ttl: soon\n", 28, "no duration"},
     {"ttl: 5m\n", "ttl: 0s\n", 28, "longer than 0"},
     {"extensions: [permit-pty]", "extensions: permit-pty", 29, "SEQUENCE"},
-    {"extensions: [permit-pty]", "extensions: [permit-pty", 30, "not YAML"},
+    {"extensions: [permit-pty]", "extensions: [permit-pty", 31, "not YAML"},
+    {"path: /run/x/web", "path: run/x/web", 31, "absolute"},
+    {"path: /run/x/web.sock", "path: /run/x/agent.sock", 31, "also a socket of agent"},
+    {"scope: org/acme/project/web", "scope: org/acme/web", 32, "sockets[0].scope"},
+    {"tags: [prod]\n", "tags: [prod]\n  - path: /run/x/web.sock\n", 34, "also sockets[0]"},
+    {"registry:\n", "registry:\n  enabled: perhaps\n", 35, "enabled"},
+    {"registry:\n", "registry:\n  path: here\n", 35, "absolute"},
+    {"store: vault-kv", "store: redis", 35, "store"},
+    {"  store: vault-kv\n", "", 35, "go together"},
+    {"  vault-kv: {signer: vault, mount: secret}\n", "", 35, "go together"},
+    {"signer: vault, mount: secret", "signer: lab, mount: secret", 36, "no vault 'lab'"},
+    {"signer: vault, mount: secret", "signer: vault", 36, "'mount' is missing"},
+    {"user: root", "user: no-such-user-here", 38, "no user 'no-such-user-here'"},
+    {"user: root", "group: no-such-group-here", 38, "no group 'no-such-group-here'"},
+    {"user: root", "user: root, uid: 0", 38, "exactly one"},
+    {"{user: root, scope", "{scope", 38, "exactly one"},
+    {"user: root", "uid: -1", 38, "'-1' is no number"},
+    {"right: operator", "right: owner", 38, "right"},
+    {"gid: 4711", "gid: 4294967295", 39, "no number of a group"},
+    {"scope: org/acme\n", "scope: org/Acme\n", 40, "grants[1].scope"},
 };
 
 static char *replaced(const struct wrong *w)

@@ -1,0 +1,133 @@
+/*
+ * The checks of what others may see and do: further sockets, the registry, grants. Users and groups
+ * are looked up here, once: a name that this machine does not know is a mistake to be told now, not
+ * a right that nobody has.
+ */
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "daemon/config_check.h"
+#include "policy/policy.h"
+
+static struct err *check_scope(const struct config_place *at, const char *scope)
+{
+    if (scope != NULL && !policy_scope_ok(scope)) {
+        return config_wrong(at, "scope", "'%s' is none of account, org/NAME, org/NAME/project/NAME",
+                            scope);
+    }
+    return NULL;
+}
+
+static struct err *check_socket(struct config_place *at, unsigned i)
+{
+    const struct config *c = at->config;
+    const struct config_socket *s = &c->sockets[i];
+
+    if (s->path[0] != '/') {
+        return config_wrong(at, "path", "'%s' must be an absolute path", s->path);
+    }
+    if (text_eq(s->path, c->agent.socket) || text_eq(s->path, c->agent.control)) {
+        return config_wrong(at, "path", "'%s' is also a socket of agent", s->path);
+    }
+    for (unsigned k = 0; k < i; k++) {
+        if (text_eq(s->path, c->sockets[k].path)) {
+            return config_wrong(at, "path", "'%s' is also sockets[%u]", s->path, k);
+        }
+    }
+    return check_scope(at, s->scope);
+}
+
+struct err *config_check_sockets(struct config_place *at)
+{
+    struct err *e = NULL;
+
+    for (unsigned i = 0; e == NULL && i < at->config->sockets_count; i++) {
+        snprintf(at->path, sizeof at->path, "sockets[%u]", i);
+        e = check_socket(at, i);
+    }
+    return e;
+}
+
+static bool has_vault(const struct config *c, const char *name)
+{
+    for (unsigned i = 0; i < c->signers_count; i++) {
+        if (text_eq(c->signers[i].name, name)) {
+            return c->signers[i].vault != NULL;
+        }
+    }
+    return false;
+}
+
+struct err *config_check_registry(struct config_place *at)
+{
+    const struct config_registry *r = &at->config->registry;
+
+    snprintf(at->path, sizeof at->path, "registry");
+    if (r->path[0] != '/') {
+        return config_wrong(at, "path", "'%s' must be an absolute path", r->path);
+    }
+    if ((r->store == CONFIG_STORE_VAULT_KV) != (r->kv != NULL)) {
+        return config_wrong(at, r->kv != NULL ? "vault-kv" : "store",
+                            "'store: vault-kv' and a section vault-kv go together");
+    }
+    if (r->kv != NULL && !has_vault(at->config, r->kv->signer)) {
+        return config_wrong(at, "vault-kv.signer", "no vault '%s' under signers", r->kv->signer);
+    }
+    return NULL;
+}
+
+static bool read_id(const char *text, unsigned *ret)
+{
+    char *end = NULL;
+
+    errno = 0;
+    unsigned long id = strtoul(text, &end, 10);
+
+    if (errno != 0 || text[0] < '0' || text[0] > '9' || *end != '\0' || id >= UINT32_MAX) {
+        return false;
+    }
+    *ret = (unsigned)id;
+    return true;
+}
+
+static struct err *check_who(const struct config_place *at, struct config_grant *g)
+{
+    const struct passwd *user = g->user != NULL ? getpwnam(g->user) : NULL;
+    const struct group *group = g->group != NULL ? getgrnam(g->group) : NULL;
+
+    g->is_group = g->gid != NULL || g->group != NULL;
+    if ((g->uid != NULL) + (g->user != NULL) + (g->gid != NULL) + (g->group != NULL) != 1) {
+        return config_wrong(at, "", "needs exactly one of uid, user, gid, group");
+    }
+    if (g->user != NULL && user == NULL) {
+        return config_wrong(at, "user", "no user '%s' on this machine", g->user);
+    }
+    if (g->group != NULL && group == NULL) {
+        return config_wrong(at, "group", "no group '%s' on this machine", g->group);
+    }
+    if (g->uid != NULL && !read_id(g->uid, &g->id)) {
+        return config_wrong(at, "uid", "'%s' is no number of a user", g->uid);
+    }
+    if (g->gid != NULL && !read_id(g->gid, &g->id)) {
+        return config_wrong(at, "gid", "'%s' is no number of a group", g->gid);
+    }
+    g->id = user != NULL ? user->pw_uid : group != NULL ? group->gr_gid : g->id;
+    return NULL;
+}
+
+struct err *config_check_grants(struct config_place *at)
+{
+    struct err *e = NULL;
+
+    for (unsigned i = 0; e == NULL && i < at->config->grants_count; i++) {
+        snprintf(at->path, sizeof at->path, "grants[%u]", i);
+        e = check_who(at, &at->config->grants[i]);
+        if (e == NULL) {
+            e = check_scope(at, at->config->grants[i].scope);
+        }
+    }
+    return e;
+}
