@@ -1,46 +1,42 @@
 /*
- * The thread that puts files on disk. A file is written with fsync, which takes as long as the disk
- * likes, so the loop only leaves the content here. The thread sees bytes and paths, never what they
- * mean, and never calls anybody: how a write ended goes back to the loop through a list, and an
- * eventfd says that there is something in it.
+ * Files that the loop does not wait for. A file is written with fsync, which takes as long as the
+ * disk likes, so it is a job of a worker; what is added here is that a job that still waits takes
+ * newer content for the same path, that a reader sees what is not yet on disk, and that the end
+ * waits for all of it.
  *
- * The loop's side owns every job but the one in hand, and even that one it may read: the thread
- * changes nothing in a job but its error.
+ * The list of jobs is the loop's alone, and a job stays in it until the worker has handed it back.
+ * The lock is for what the thread changes: how far a job is, and how many are not through.
  */
 #include "io/writer.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
+#include <sys/queue.h>
 #include <unistd.h>
 
-#include "io/internal.h"
+#include "io/worker.h"
 
 struct job {
-    TAILQ_ENTRY(job) next; /* waiting, then ended */
+    TAILQ_ENTRY(job) next; /* io_writer's jobs, in order */
+    struct io_writer *writer;
     char *path;
-    bool remove;
+    bool remove, begun, ended;
     struct buf content;
     mode_t mode;
     struct err *error;
-    io_written_fn *on_written;
+    io_written_fn *on_written; /* NULL: nobody is to be told (any more) */
     void *arg;
 };
 
 TAILQ_HEAD(job_list, job);
 
 struct io_writer {
-    struct event ended_event;
-    int ended_fd;
-    pthread_t thread;
-    bool started;
-    pthread_mutex_t lock; /* for what follows */
-    pthread_cond_t wake, idle;
-    bool stop;
-    struct job_list waiting, ended;
-    struct job *in_hand;
+    struct io_worker *worker;
+    struct job_list jobs;
+    pthread_mutex_t lock;
+    pthread_cond_t through;
+    size_t open; /* jobs that have not ended */
 };
 
 static void job_free(struct job **jp)
@@ -63,84 +59,40 @@ static struct err *write_file(const struct job *j)
     return unlink(j->path) == 0 || errno == ENOENT ? NULL : err_sys(errno, "remove %s", j->path);
 }
 
-/* With the lock held, but for the writing itself. */
-static void do_job(struct io_writer *w, struct job *j)
+/* On the thread. */
+static void work(void *arg)
 {
-    const uint64_t one = 1;
-
-    TAILQ_REMOVE(&w->waiting, j, next);
-    w->in_hand = j;
-    pthread_mutex_unlock(&w->lock);
-    struct err *e = write_file(j);
+    struct job *j = arg;
+    struct io_writer *w = j->writer;
 
     pthread_mutex_lock(&w->lock);
-    j->error = e;
-    w->in_hand = NULL;
-    TAILQ_INSERT_TAIL(&w->ended, j, next);
-    if (write(w->ended_fd, &one, sizeof one) < 0) {
-        /* cannot be: the counter has room for more ones than there can be jobs */
-        log_line(LOG_ERROR, "the loop was not told that a file was written");
-    }
-}
-
-static void *run(void *arg)
-{
-    struct io_writer *w = arg;
-    struct job *j;
-
-    pthread_mutex_lock(&w->lock);
-    while ((j = TAILQ_FIRST(&w->waiting)) != NULL || !w->stop) {
-        if (j != NULL) {
-            do_job(w, j);
-        } else {
-            pthread_cond_signal(&w->idle);
-            pthread_cond_wait(&w->wake, &w->lock);
-        }
-    }
+    j->begun = true; /* its content stays as it is from now on */
     pthread_mutex_unlock(&w->lock);
-    return NULL;
-}
-
-/* On the loop, without the lock: callbacks may put more. */
-static void tell(struct io_writer *w)
-{
-    struct job_list ended = TAILQ_HEAD_INITIALIZER(ended);
-    struct job *j;
-
+    j->error = write_file(j);
     pthread_mutex_lock(&w->lock);
-    TAILQ_CONCAT(&ended, &w->ended, next);
+    j->ended = true;
+    w->open--;
+    pthread_cond_signal(&w->through);
     pthread_mutex_unlock(&w->lock);
-    while ((j = TAILQ_FIRST(&ended)) != NULL) {
-        TAILQ_REMOVE(&ended, j, next);
-        if (j->on_written != NULL) {
-            j->on_written(j->arg, j->error);
-        }
-        job_free(&j);
+}
+
+static void tell(struct job *j)
+{
+    io_written_fn *on_written = j->on_written;
+
+    j->on_written = NULL;
+    if (on_written != NULL) {
+        on_written(j->arg, j->error);
     }
 }
 
-static void on_ended(evutil_socket_t fd, short what, void *arg)
+static void on_done(void *arg)
 {
-    uint64_t n;
+    struct job *j = arg;
 
-    (void)what;
-    if (read((int)fd, &n, sizeof n) > 0) {
-        tell(arg);
-    }
-}
-
-/* Signals belong to the loop's thread. */
-static struct err *start_thread(struct io_writer *w)
-{
-    sigset_t all, before;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int rc = pthread_create(&w->thread, NULL, run, w);
-
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    w->started = rc == 0;
-    return rc == 0 ? NULL : err_sys(rc, "start the thread that writes files");
+    TAILQ_REMOVE(&j->writer->jobs, j, next);
+    tell(j);
+    job_free(&j);
 }
 
 struct err *io_writer_new(struct io_loop *l, struct io_writer **ret)
@@ -150,32 +102,41 @@ struct err *io_writer_new(struct io_loop *l, struct io_writer **ret)
     if (w == NULL) {
         return err_nomem();
     }
+    TAILQ_INIT(&w->jobs);
     pthread_mutex_init(&w->lock, NULL);
-    pthread_cond_init(&w->wake, NULL);
-    pthread_cond_init(&w->idle, NULL);
-    TAILQ_INIT(&w->waiting);
-    TAILQ_INIT(&w->ended);
-    w->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    event_assign(&w->ended_event, l->base, w->ended_fd, EV_READ | EV_PERSIST, on_ended, w);
-    struct err *e = w->ended_fd < 0 ? err_sys(errno, "eventfd") : io_event_add(&w->ended_event);
+    pthread_cond_init(&w->through, NULL);
+    struct err *e = io_worker_new(l, &w->worker);
 
-    if (e == NULL) {
-        e = start_thread(w);
-    }
     if (e == NULL) {
         *ret = take(&w);
     }
     return e;
 }
 
+static bool has_ended(const struct job *j)
+{
+    pthread_mutex_lock(&j->writer->lock);
+    bool ended = j->ended;
+
+    pthread_mutex_unlock(&j->writer->lock);
+    return ended;
+}
+
 void io_writer_flush(struct io_writer *w)
 {
+    struct job *j;
+
     pthread_mutex_lock(&w->lock);
-    while (w->in_hand != NULL || !TAILQ_EMPTY(&w->waiting)) {
-        pthread_cond_wait(&w->idle, &w->lock);
+    while (w->open > 0) {
+        pthread_cond_wait(&w->through, &w->lock);
     }
     pthread_mutex_unlock(&w->lock);
-    tell(w);
+    TAILQ_FOREACH(j, &w->jobs, next) /* it only grows, by those who are told */
+    {
+        if (has_ended(j)) {
+            tell(j);
+        }
+    }
 }
 
 void io_writer_free(struct io_writer **wp)
@@ -186,33 +147,23 @@ void io_writer_free(struct io_writer **wp)
     if (w == NULL) {
         return;
     }
-    if (w->started) {
-        io_writer_flush(w);
-        pthread_mutex_lock(&w->lock);
-        w->stop = true;
-        pthread_cond_signal(&w->wake);
-        pthread_mutex_unlock(&w->lock);
-        pthread_join(w->thread, NULL);
-    }
-    while ((j = TAILQ_FIRST(&w->ended)) != NULL) { /* put by those who were told just now */
-        TAILQ_REMOVE(&w->ended, j, next);
+    io_writer_flush(w);
+    io_worker_free(&w->worker);
+    while ((j = TAILQ_FIRST(&w->jobs)) != NULL) {
+        TAILQ_REMOVE(&w->jobs, j, next);
         job_free(&j);
     }
-    if (w->ended_fd >= 0) {
-        event_del(&w->ended_event);
-    }
-    auto_close(&w->ended_fd);
     pthread_mutex_destroy(&w->lock);
-    pthread_cond_destroy(&w->wake);
-    pthread_cond_destroy(&w->idle);
+    pthread_cond_destroy(&w->through);
     auto_free(wp);
 }
 
-static struct job *find_waiting(const struct io_writer *w, const char *path)
+/* The newest job for a path; NULL when there is none. */
+static struct job *find_job(const struct io_writer *w, const char *path)
 {
     struct job *j;
 
-    TAILQ_FOREACH(j, &w->waiting, next)
+    TAILQ_FOREACH_REVERSE(j, &w->jobs, job_list, next)
     {
         if (text_eq(j->path, path)) {
             return j;
@@ -221,49 +172,68 @@ static struct job *find_waiting(const struct io_writer *w, const char *path)
     return NULL;
 }
 
-static struct job *new_job(const char *path, struct buf *content, mode_t mode)
+static struct job *new_job(struct io_writer *w, const char *path)
 {
     AUTO(job_free) struct job *j = calloc(1, sizeof *j);
 
     if (j == NULL) {
         return NULL;
     }
+    j->writer = w;
     j->path = text_copy(path);
-    j->remove = content == NULL;
-    j->mode = mode;
+    return j->path != NULL ? take(&j) : NULL;
+}
+
+/* @content is moved. */
+static void fill(struct job *j, struct buf *content, mode_t mode, io_written_fn *on_written,
+                 void *arg)
+{
+    buf_deinit(&j->content);
     if (content != NULL) {
         j->content = *content;
         memset(content, 0, sizeof *content);
     }
-    return j->path != NULL ? take(&j) : NULL;
+    j->remove = content == NULL;
+    j->mode = mode;
+    j->on_written = on_written;
+    j->arg = arg;
+}
+
+static struct err *put_new(struct io_writer *w, struct job *j)
+{
+    struct err *e = io_worker_put(w->worker, work, on_done, j);
+
+    if (e == NULL) {
+        w->open++;
+        TAILQ_INSERT_TAIL(&w->jobs, j, next);
+    }
+    return e;
 }
 
 struct err *io_writer_put(struct io_writer *w, const char *path, struct buf *content, mode_t mode,
                           io_written_fn *on_written, void *arg)
 {
-    struct job *j = new_job(path, content, mode);
+    AUTO(job_free) struct job *new = new_job(w, path);
+    struct err *e = NULL;
 
-    if (j == NULL) {
+    if (new == NULL) {
         if (content != NULL) {
             buf_deinit(content);
         }
         return err_nomem();
     }
-    j->on_written = on_written;
-    j->arg = arg;
-    pthread_mutex_lock(&w->lock);
-    struct job *old = find_waiting(w, path);
+    pthread_mutex_lock(&w->lock); /* keeps the thread from beginning with either */
+    struct job *old = find_job(w, path);
 
-    if (old != NULL) {
-        TAILQ_INSERT_BEFORE(old, j, next);
-        TAILQ_REMOVE(&w->waiting, old, next);
+    if (old != NULL && !old->begun) {
+        fill(old, content, mode, on_written, arg);
     } else {
-        TAILQ_INSERT_TAIL(&w->waiting, j, next);
+        fill(new, content, mode, on_written, arg);
+        e = put_new(w, new);
+        new = e == NULL ? NULL : new;
     }
-    pthread_cond_signal(&w->wake);
     pthread_mutex_unlock(&w->lock);
-    job_free(&old);
-    return NULL;
+    return e;
 }
 
 static struct err *read_job(const struct job *j, size_t max_bytes, struct buf *out)
@@ -280,17 +250,8 @@ static struct err *read_job(const struct job *j, size_t max_bytes, struct buf *o
 
 struct err *io_writer_read(struct io_writer *w, const char *path, size_t max_bytes, struct buf *out)
 {
-    struct err *e = NULL;
+    const struct job *j = find_job(w, path);
 
-    pthread_mutex_lock(&w->lock);
-    const struct job *j = find_waiting(w, path);
-
-    if (j == NULL && w->in_hand != NULL && text_eq(w->in_hand->path, path)) {
-        j = w->in_hand;
-    }
-    if (j != NULL) {
-        e = read_job(j, max_bytes, out);
-    }
-    pthread_mutex_unlock(&w->lock);
-    return j != NULL ? e : file_read(path, max_bytes, out);
+    return j != NULL && !has_ended(j) ? read_job(j, max_bytes, out)
+                                      : file_read(path, max_bytes, out);
 }
