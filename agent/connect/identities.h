@@ -34,6 +34,7 @@ struct err *connect_identities_read(struct connect_identities *ids, struct rd an
                                     struct view only, const char *user, struct wall now) MUST_CHECK;
 void connect_identities_deinit(struct connect_identities *ids);
 
+/** connect_identity_blob() - the key or certificate blob to log in with; borrowed */
 struct view connect_identity_blob(const struct connect_identity *id);
 /** connect_identity_text() - `certificate "web" serial 7 for alice until 2026-... (ed25519
  * SHA256:...)` or `key ed25519 SHA256:...` (caller owns) */

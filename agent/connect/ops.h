@@ -37,12 +37,15 @@ void connect_request_put(struct buf *b, const struct connect_conf *conf, int64_t
 struct err *connect_request_get(struct rd *r, struct connect_request **ret) MUST_CHECK;
 void connect_request_free(struct connect_request **rq);
 
+/** connect_event_put() - one event of a run, as the helper tells it */
 void connect_event_put(struct buf *b, const struct connect_event *event);
 /** connect_event_get() - views and text point into *@ret_text, *@ret_err (caller owns) and @r */
 struct err *connect_event_get(struct rd *r, struct connect_event *ret, char **ret_text,
                               struct err **ret_err) MUST_CHECK;
 
+/** connect_result_put() - how a run ended */
 void connect_result_put(struct buf *b, const struct connect_result *result);
+/** connect_result_get() - @ret->err is the caller's. PROTOCOL: malformed, or an unknown step */
 struct err *connect_result_get(struct rd *r, struct connect_result *ret) MUST_CHECK;
 
 #endif

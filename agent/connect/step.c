@@ -1,5 +1,8 @@
-/* The steps of a connection test as words and exit codes. For scripts: a name and a code stay what
- * they are. Pure, so that the command line can use it without the rest. */
+/*
+ * The steps of a connection test as words and exit codes. Scripts branch on them, so a name and a
+ * code stay what they are, and a step that is new gets new ones. Pure, so that the command line can
+ * use it without the rest.
+ */
 #include "connect/connect.h"
 
 const char *connect_step_name(enum connect_step s)

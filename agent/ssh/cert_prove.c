@@ -17,8 +17,9 @@ enum { TTL_SLACK_S = 60 };
 static const char *time_text(uint64_t s, char out[WALL_TEXT_BYTES])
 {
     if (s > INT64_MAX) {
-        strcpy(out, "forever");
-        return out;
+        static const char forever[] = "forever";
+
+        return memcpy(out, forever, sizeof forever);
     }
     return wall_text((struct wall){(int64_t)s}, out);
 }

@@ -287,7 +287,7 @@ const char *ssh_blob_fingerprint(struct view blob, char out[SSH_FINGERPRINT_BYTE
 
     memcpy(out, prefix, at);
     if (EVP_Digest(blob.p, blob.len, hash, NULL, EVP_sha256(), NULL) != 1) {
-        strcpy(out + at, "?");
+        memcpy(out + at, "?", sizeof "?");
         return out;
     }
     EVP_EncodeBlock((unsigned char *)out + at, hash, sizeof hash);
