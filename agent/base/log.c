@@ -73,34 +73,34 @@ static void emit(enum log_level level, const char *text, const char *chain)
     }
 }
 
-void log_line(enum log_level level, const char *fmt, ...)
+static void PRINTF_LIKE(3, 0) emit_list(enum log_level level, const char *chain, const char *fmt,
+                                        va_list ap)
 {
     AUTO(auto_free) char *text = NULL;
-    va_list ap;
 
     if (level > log_max) {
         return;
     }
-    va_start(ap, fmt);
     if (vasprintf(&text, fmt, ap) < 0) {
         text = NULL;
     }
+    emit(level, text != NULL ? text : "out of memory", chain);
+}
+
+void log_line(enum log_level level, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    emit_list(level, "", fmt, ap);
     va_end(ap);
-    emit(level, text != NULL ? text : "out of memory", "");
 }
 
 void log_err(enum log_level level, const struct err *e, const char *fmt, ...)
 {
-    AUTO(auto_free) char *text = NULL;
     va_list ap;
 
-    if (level > log_max) {
-        return;
-    }
     va_start(ap, fmt);
-    if (vasprintf(&text, fmt, ap) < 0) {
-        text = NULL;
-    }
+    emit_list(level, err_text(e), fmt, ap);
     va_end(ap);
-    emit(level, text != NULL ? text : "out of memory", err_text(e));
 }
