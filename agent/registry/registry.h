@@ -77,7 +77,9 @@ void registry_update(struct registry *r, const struct registry_caller *who, enum
                      const char *scope, const char *id, uint64_t expected, const json_t *body,
                      registry_json_fn *on_done, void *arg);
 /** registry_delete() - BUSY ("IN-USE") names the users at every scope; with @force the references
- * become empty and their owners broken, in the same commit */
+ * become empty and their owners broken, in the same commit
+ * Result: {"kind", "scope", "identifier", "name", "message", "now_broken": [{"kind", "scope",
+ * "identifier", "name"}]} */
 void registry_delete(struct registry *r, const struct registry_caller *who, enum registry_kind kind,
                      const char *scope, const char *id, uint64_t expected, bool force,
                      registry_json_fn *on_done, void *arg);
@@ -114,7 +116,9 @@ void registry_apply(struct registry *r, const struct registry_caller *who, const
 /**
  * registry_resolve() - an ssh-key with everything it refers to, for use: {"ssh_key": {...},
  * "secrets_manager": {...}|null, "connector": {...}|null, "certificate": {...}|null}
- * registry_resolve_all() - {"items": [...]} of all ssh-keys that are active and not broken
+ * DENIED when a part of the chain is broken or not active: it must not be used.
+ * registry_resolve_all() - {"items": [...], "problems": [{"scope", "identifier", "problem"}]}: all
+ * ssh-keys that are active; those that cannot be used are told in problems
  */
 void registry_resolve(struct registry *r, const char *scope, const char *reference,
                       registry_json_fn *on_done, void *arg);
