@@ -9,6 +9,7 @@
 /* For the files of the agent's side only. Who calls whom:
  *
  *   remote --> module --> match --> slot --> pin --> refusal
+ *        `---> change ----'
  *                                    |  `--> listing --> key
  *                                   sign, manage
  *
@@ -99,14 +100,25 @@ struct refusals {
     size_t pins_n;
 };
 
-/** One configured token. Its lane is its place in remote's array, plus one. */
-struct slot {
-    struct remote *r;
-    uint32_t lane;
+/** What is configured of a token. */
+struct slot_conf {
     char *name, *uri_text;
     struct p11_uri *uri;
     struct source *sources;
     size_t sources_n;
+};
+
+/** One configured token. It keeps its lane for good. */
+struct slot {
+    struct remote *r;
+    uint32_t lane;
+    unsigned born; /* 0: at the start */
+    char *name, *uri_text;
+    struct p11_uri *uri;
+    struct source *sources;
+    size_t sources_n;
+    struct slot_conf *next; /* to be applied when no PIN is at work */
+    bool leaving;           /* to be removed then */
 
     enum slot_phase phase;
     struct module *module; /* NULL: never seen */
@@ -168,8 +180,11 @@ struct remote {
     void *arg;
     struct module *modules;
     size_t modules_n;
-    struct slot *slots;
+    struct slot **slots; /* the configured tokens */
     size_t slots_n;
+    struct slot **idle; /* emptied, with a lane of their own: the next token takes one */
+    size_t idle_n;
+    unsigned births;
     struct remote_key **all; /* every key that somebody holds; no references */
     size_t all_n, all_cap;
     struct sign **signs; /* sign.c's table */
@@ -205,10 +220,31 @@ struct err *slot_why_not(const struct slot *s) MUST_CHECK;
 /** match_tokens() - give present tokens to configured ones, open what can be opened */
 void match_tokens(struct remote *r);
 
+/* change.c */
+/** change_add() - a slot for a token, as in the start */
+struct err *change_add(struct remote *r, const struct remote_token_conf *conf) MUST_CHECK;
+/** change_check() - in the tick: do what waited for a login to be over. True when the slot left the
+ * list of slots */
+bool change_check(struct slot *s);
+
+/* slot_conf.c */
+struct err *slot_conf_new(const struct remote_token_conf *conf, struct slot_conf **ret) MUST_CHECK;
+void slot_conf_free(struct slot_conf **c);
+void slot_conf_deinit(struct slot_conf *c);
+/** slot_conf_is() - is the slot configured exactly so */
+bool slot_conf_is(const struct slot *s, const struct slot_conf *c);
+/** slot_conf_swap() - the slot is configured as @c now, which gets what it was before. A source that
+ * was there before stays tried */
+void slot_conf_swap(struct slot *s, struct slot_conf *c);
+
 /* slot.c */
-struct err *slot_init(struct slot *s, struct remote *r, const struct remote_token_conf *conf,
-                      uint32_t lane) MUST_CHECK;
-void slot_deinit(struct slot *s);
+/** slot_new() - without configuration */
+struct slot *slot_new(struct remote *r, uint32_t lane);
+void slot_free(struct slot **s);
+/** slot_forget_profile() - it has to be matched anew */
+void slot_forget_profile(struct slot *s);
+/** slot_is_named() - does this URI name the token that the slot has, or had last */
+bool slot_is_named(const struct slot *s, const struct p11_uri *uri);
 /** slot_open() - @info was listed by @m */
 void slot_open(struct slot *s, struct module *m, const struct token_info *info);
 /** slot_set_absent() - its token is not there (any more) */
@@ -271,7 +307,8 @@ char *source_line(const struct source *s);
 void refusal_load(struct slot *s);
 bool refusal_has_source(const struct slot *s, const struct source *source);
 bool refusal_has_pin(const struct slot *s, const struct secret *pin);
-/** refusal_add() - @pin was refused; @source NULL when a person typed it. Known from now on, and on
+/** refusal_add() - @pin was refused; @source NULL when a person typed it, @pin NULL when it is not
+ * known any more. Known from now on, and on
  * disk as soon as the disk gets there */
 void refusal_add(struct slot *s, const struct source *source, const struct secret *pin);
 /** refusal_clear() - forget all, on disk too. refusal_new_insertion() - forget PINs only */
@@ -298,6 +335,8 @@ void keycache_show(struct slot *s);
 struct err *key_merge(struct slot *s, struct token_key *list, size_t n) MUST_CHECK;
 /** key_drop_all() - the slot's token is gone: its keys live on only with those who hold them */
 void key_drop_all(struct slot *s);
+/** key_disown() - the slot is no more: keys that are still held have none */
+void key_disown(struct slot *s);
 /** key_find_name() - on this slot; NULL when absent */
 struct remote_key *key_find_name(const struct slot *s, const struct ops_name *name);
 /** key_forget_remote() - at the end: keys that are still held stand alone */

@@ -122,7 +122,7 @@ void remote_token_get(const struct remote *r, size_t i, struct remote_token *ret
 {
     *ret = (struct remote_token){0};
     if (i < r->slots_n) {
-        put_slot(ret, &r->slots[i]);
+        put_slot(ret, r->slots[i]);
         return;
     }
     const struct module *m = NULL;
@@ -150,7 +150,7 @@ struct err *remote_token_find(const struct remote *r, const char *what, size_t *
     size_t found = 0;
 
     for (size_t i = 0; i < r->slots_n; i++) {
-        if (text_eq(r->slots[i].name, what)) {
+        if (text_eq(r->slots[i]->name, what)) {
             *ret_i = i;
             return NULL;
         }
@@ -197,7 +197,7 @@ size_t remote_keys(const struct remote *r)
     size_t n = 0;
 
     for (size_t i = 0; i < r->slots_n; i++) {
-        n += r->slots[i].keys_n;
+        n += r->slots[i]->keys_n;
     }
     return n;
 }
@@ -205,10 +205,10 @@ size_t remote_keys(const struct remote *r)
 struct remote_key *remote_key_at(const struct remote *r, size_t i)
 {
     for (size_t k = 0; k < r->slots_n; k++) {
-        if (i < r->slots[k].keys_n) {
-            return r->slots[k].keys[i];
+        if (i < r->slots[k]->keys_n) {
+            return r->slots[k]->keys[i];
         }
-        i -= r->slots[k].keys_n;
+        i -= r->slots[k]->keys_n;
     }
     return NULL;
 }
@@ -216,9 +216,9 @@ struct remote_key *remote_key_at(const struct remote *r, size_t i)
 struct remote_key *remote_key_find_public(const struct remote *r, struct view blob)
 {
     for (size_t i = 0; i < r->slots_n; i++) {
-        for (size_t k = 0; k < r->slots[i].keys_n; k++) {
-            if (view_eq(ssh_key_blob(r->slots[i].keys[k]->k.key), blob)) {
-                return r->slots[i].keys[k];
+        for (size_t k = 0; k < r->slots[i]->keys_n; k++) {
+            if (view_eq(ssh_key_blob(r->slots[i]->keys[k]->k.key), blob)) {
+                return r->slots[i]->keys[k];
             }
         }
     }
@@ -239,7 +239,7 @@ static struct err *why_not_found(const struct remote *r, const struct p11_uri *u
     const struct slot *absent = NULL;
 
     for (size_t i = 0; i < r->slots_n; i++) {
-        const struct slot *s = &r->slots[i];
+        const struct slot *s = r->slots[i];
 
         if (uri_names_token(uri, s) && s->phase != SLOT_READY) {
             return err_add(slot_why_not(s), "key %s", text);

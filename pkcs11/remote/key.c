@@ -224,6 +224,15 @@ void key_drop_all(struct slot *s)
     s->keys_n = 0;
 }
 
+void key_disown(struct slot *s)
+{
+    for (size_t i = 0; i < s->r->all_n; i++) {
+        if (s->r->all[i]->slot == s) {
+            s->r->all[i]->slot = NULL;
+        }
+    }
+}
+
 void key_forget_remote(struct remote *r)
 {
     for (size_t i = 0; i < r->all_n; i++) {

@@ -88,7 +88,7 @@ void remote_generate(struct remote *r, size_t token, const struct remote_key_spe
                      remote_key_fn *on_done, void *arg)
 {
     AUTO(buf_deinit) struct buf body;
-    struct slot *s = token < r->slots_n ? &r->slots[token] : NULL;
+    struct slot *s = token < r->slots_n ? r->slots[token] : NULL;
     struct err *e = s == NULL
                         ? err_new(ERR_INPUT, "this token is not configured, so it is not opened")
                         : slot_why_not(s);

@@ -72,16 +72,42 @@ static struct candidates find_candidates(struct remote *r, const struct slot *s)
     return c;
 }
 
-/* Another configured token that names the same present one; NULL when there is none. */
+/* Another configured token that names the same present one; NULL when there is none. One that came
+ * later gives way: what is declared at run time cannot take a token from those who have it. */
 static const struct slot *find_rival(const struct remote *r, const struct slot *s,
                                      const struct present *p)
 {
     for (size_t i = 0; i < r->slots_n; i++) {
-        if (&r->slots[i] != s && is_candidate(&r->slots[i], p)) {
-            return &r->slots[i];
+        if (r->slots[i] != s && r->slots[i]->born <= s->born && is_candidate(r->slots[i], p)) {
+            return r->slots[i];
         }
     }
     return NULL;
+}
+
+static bool is_closing_in(const struct slot *s, const struct module *m, const struct present *p)
+{
+    return s->phase == SLOT_ABSENT && s->module == m && s->info.slot_id == p->info.slot_id &&
+           text_eq(s->info.serial, p->info.serial) && (s->close || m->poll != 0);
+}
+
+/* Is the token still open in a lane that another slot has left? Closing that would log out whoever
+ * opened it meanwhile: the next listing closes it, and matches anew. */
+static bool is_closing(const struct slot *s, const struct module *m, const struct present *p)
+{
+    const struct remote *r = s->r;
+
+    for (size_t i = 0; i < r->slots_n; i++) {
+        if (r->slots[i] != s && is_closing_in(r->slots[i], m, p)) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < r->idle_n; i++) {
+        if (is_closing_in(r->idle[i], m, p)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void fail_once(struct slot *s, struct err *e)
@@ -117,6 +143,10 @@ static void match_slot(struct remote *r, struct slot *s)
                              c.first->uri, rival->name));
         return;
     }
+    if (is_closing(s, c.module, c.first)) {
+        remote_again(r);
+        return;
+    }
     c.first->slot = s;
     slot_open(s, c.module, &c.first->info);
 }
@@ -129,8 +159,8 @@ void match_tokens(struct remote *r)
         }
     }
     for (size_t i = 0; i < r->slots_n; i++) {
-        if (is_open_to_match(&r->slots[i])) {
-            match_slot(r, &r->slots[i]);
+        if (is_open_to_match(r->slots[i])) {
+            match_slot(r, r->slots[i]);
         }
     }
 }

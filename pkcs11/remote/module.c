@@ -23,7 +23,7 @@ static void each_slot(struct module *m, void (*act)(struct slot *s, const struct
                       const struct err *why)
 {
     for (size_t i = 0; i < m->r->slots_n; i++) {
-        struct slot *s = &m->r->slots[i];
+        struct slot *s = m->r->slots[i];
 
         if (s->module == m && s->phase != SLOT_ABSENT) {
             act(s, why);
@@ -117,7 +117,7 @@ static struct err *take_list(struct module *m, struct rd *reply)
     m->present = list;
     m->present_n = n;
     for (size_t i = 0; i < m->r->slots_n; i++) {
-        struct slot *s = &m->r->slots[i];
+        struct slot *s = m->r->slots[i];
 
         if (s->module == m && s->phase != SLOT_ABSENT && s->phase != SLOT_DOWN) {
             find_slot(m, s);
@@ -146,19 +146,23 @@ static void on_looked(void *arg, struct err *failed, struct rd *reply)
 }
 
 /* The lanes of tokens that went away; empty for a helper that is yet to come up. */
-static void take_closed_lanes(struct module *m, struct ops_lanes *ret)
+static void add_closed(struct module *m, struct slot *const *slots, size_t n, struct ops_lanes *ret)
 {
-    ret->n = 0;
-    for (size_t i = 0; i < m->r->slots_n; i++) {
-        struct slot *s = &m->r->slots[i];
-
-        if (s->module == m && s->close) {
-            s->close = false;
+    for (size_t i = 0; i < n; i++) {
+        if (slots[i]->module == m && slots[i]->close) {
+            slots[i]->close = false;
             if (m->up) {
-                ret->lane[ret->n++] = s->lane;
+                ret->lane[ret->n++] = slots[i]->lane;
             }
         }
     }
+}
+
+static void take_closed_lanes(struct module *m, struct ops_lanes *ret)
+{
+    ret->n = 0;
+    add_closed(m, m->r->slots, m->r->slots_n, ret);
+    add_closed(m, m->r->idle, m->r->idle_n, ret);
 }
 
 static uint64_t list_tokens(struct module *m, bool setup, io_reply_fn *on_reply)
@@ -274,7 +278,7 @@ void module_check(struct module *m)
         return;
     }
     for (size_t i = 0; i < m->r->slots_n; i++) {
-        if (m->r->slots[i].module == m && slot_is_moving(&m->r->slots[i])) {
+        if (m->r->slots[i]->module == m && slot_is_moving(m->r->slots[i])) {
             return;
         }
     }
@@ -290,9 +294,9 @@ void module_limits(struct module *m, unsigned workers)
     unsigned open = 0;
 
     for (size_t i = 0; i < m->r->slots_n; i++) {
-        enum slot_phase phase = m->r->slots[i].phase;
+        enum slot_phase phase = m->r->slots[i]->phase;
 
-        open += m->r->slots[i].module == m && phase != SLOT_ABSENT && phase != SLOT_FAILED;
+        open += m->r->slots[i]->module == m && phase != SLOT_ABSENT && phase != SLOT_FAILED;
     }
     m->workers = workers < 1 ? 1 : workers > IPC_WORKERS_MAX ? IPC_WORKERS_MAX : workers;
     io_helper_limits(m->helper, 2 * m->workers, open > 1 ? m->workers - 1 : 2 * m->workers);

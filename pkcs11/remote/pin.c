@@ -440,7 +440,7 @@ void remote_unlock(struct remote *r, size_t token, const struct secret *pin, boo
         on_done(arg, err_new(ERR_INPUT, "this token is not configured, so it is not opened"));
         return;
     }
-    struct slot *s = &r->slots[token];
+    struct slot *s = r->slots[token];
     struct secret *copy = pin != NULL ? secret_copy(pin) : NULL;
     struct err *e = pin != NULL && copy == NULL ? err_nomem() : why_no_unlock(s);
 

@@ -139,7 +139,7 @@ void refusal_add(struct slot *s, const struct source *source, const struct secre
 {
     AUTO(auto_free) char *line = source != NULL ? source_line(source) : NULL;
 
-    if (!refusal_has_pin(s, pin)) {
+    if (pin != NULL && !refusal_has_pin(s, pin)) {
         add_pin(&s->refused, pin);
     }
     if (line != NULL && !text_list_has(s->refused.lines, line)) {

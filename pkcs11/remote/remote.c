@@ -33,7 +33,12 @@ static bool is_settled(const struct remote *r)
         }
     }
     for (size_t i = 0; i < r->slots_n; i++) {
-        if (slot_is_moving(&r->slots[i]) || r->slots[i].suspect) {
+        if (slot_is_moving(r->slots[i]) || r->slots[i]->suspect) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < r->idle_n; i++) {
+        if (r->idle[i]->close && r->idle[i]->module->up) {
             return false;
         }
     }
@@ -88,7 +93,7 @@ static bool wants_poll(const struct remote *r)
         }
     }
     for (size_t i = 0; i < r->slots_n; i++) {
-        if (r->slots[i].phase == SLOT_ABSENT || r->slots[i].phase == SLOT_FAILED) {
+        if (r->slots[i]->phase == SLOT_ABSENT || r->slots[i]->phase == SLOT_FAILED) {
             return true;
         }
     }
@@ -113,8 +118,13 @@ static void on_tick(void *arg)
 {
     struct remote *r = arg;
 
-    for (size_t i = 0; i < r->slots_n; i++) {
-        slot_check(&r->slots[i]);
+    for (size_t i = 0; i < r->slots_n;) {
+        if (!change_check(r->slots[i])) { /* else the next one is in its place */
+            slot_check(r->slots[i++]);
+        }
+    }
+    for (size_t i = 0; i < r->idle_n; i++) {
+        slot_check(r->idle[i]); /* its lane may be to be closed */
     }
     for (size_t i = 0; i < r->modules_n; i++) {
         module_check(&r->modules[i]);
@@ -139,8 +149,7 @@ static struct err *copy_conf(struct remote *r, const struct remote_conf *conf)
     r->helper_path = text_copy(conf->helper_path);
     r->state_dir = text_copy(conf->state_dir);
     r->modules = calloc(conf->modules_n + 1, sizeof *r->modules);
-    r->slots = calloc(conf->tokens_n + 1, sizeof *r->slots);
-    if (r->helper_path == NULL || r->modules == NULL || r->slots == NULL ||
+    if (r->helper_path == NULL || r->modules == NULL ||
         (r->state_dir == NULL && conf->state_dir != NULL)) {
         return err_nomem();
     }
@@ -154,8 +163,7 @@ static struct err *copy_conf(struct remote *r, const struct remote_conf *conf)
         e = module_init(&r->modules[i], r, &conf->modules[i]);
     }
     for (size_t i = 0; e == NULL && i < conf->tokens_n; i++) {
-        r->slots_n++;
-        e = slot_init(&r->slots[i], r, &conf->tokens[i], (uint32_t)i + 1);
+        e = change_add(r, &conf->tokens[i]);
     }
     return e;
 }
@@ -208,7 +216,10 @@ void remote_free(struct remote **rp)
     }
     io_writer_free(&r->writer); /* it tells slots of their last writes */
     for (size_t i = 0; i < r->slots_n; i++) {
-        slot_deinit(&r->slots[i]);
+        slot_free(&r->slots[i]);
+    }
+    for (size_t i = 0; i < r->idle_n; i++) {
+        slot_free(&r->idle[i]);
     }
     while (!TAILQ_EMPTY(&r->settled)) {
         settled_end(TAILQ_FIRST(&r->settled), err_new(ERR_GONE, "the agent is shutting down"));
@@ -220,6 +231,7 @@ void remote_free(struct remote **rp)
     buf_deinit(&r->scratch);
     free(r->modules);
     free(r->slots);
+    free(r->idle);
     free(r->helper_path);
     free(r->state_dir);
     free(r);

@@ -57,6 +57,20 @@ struct err *remote_new(struct io_loop *l, const struct remote_conf *conf,
 void remote_start(struct remote *r);
 void remote_free(struct remote **r);
 
+/**
+ * remote_token_put() - add a token, or change the one of this name, while running
+ * @conf: deep-copied
+ * The same once more changes nothing. PIN sources that stay are not tried again. A token that another
+ * one names already, one of the start or one that came earlier, is left to that; keys on it are
+ * found all the same. While a PIN is being fetched or tried, the change waits for that to be over.
+ * Errors: INPUT (URI, PIN source), LIMIT, BUSY (just now many were removed), NOMEM
+ */
+struct err *remote_token_put(struct remote *r, const struct remote_token_conf *conf) MUST_CHECK;
+/** remote_token_remove() - close it and forget it, at the latest when a login under way is over. Its
+ * keys stay what those who hold them have, but cannot be used. A PIN source that did not log in is
+ * remembered as one that was refused */
+void remote_token_remove(struct remote *r, const char *name);
+
 enum remote_token_state {
     REMOTE_TOKEN_ABSENT, /* configured, not present */
     REMOTE_TOKEN_UNUSED, /* present, not configured */

@@ -148,8 +148,11 @@ static bool send_sign(struct sign *sign, struct view data)
 
 static struct err *why_no_sign(const struct remote_key *k, enum ssh_alg alg, struct view data)
 {
-    if (k->r == NULL || k->r->ending || k->slot == NULL) {
+    if (k->r == NULL || k->r->ending) {
         return err_new(ERR_GONE, "the agent is shutting down");
+    }
+    if (k->slot == NULL) {
+        return err_new(ERR_GONE, "the key's token is no longer configured");
     }
     if (k->k.why_not != NULL) {
         return err_new(ERR_UNSUPPORTED, "the key cannot be used: %s", k->k.why_not);

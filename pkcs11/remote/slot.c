@@ -13,35 +13,31 @@
 
 #include "pkcs11/remote/client.h"
 
-struct err *slot_init(struct slot *s, struct remote *r, const struct remote_token_conf *conf,
-                      uint32_t lane)
+struct slot *slot_new(struct remote *r, uint32_t lane)
 {
+    AUTO(slot_free) struct slot *s = calloc(1, sizeof *s);
+
+    if (s == NULL) {
+        return NULL;
+    }
     s->r = r;
     s->lane = lane;
     TAILQ_INIT(&s->waiting);
     TAILQ_INIT(&s->asked);
     TAILQ_INIT(&s->listing);
-    s->name = text_copy(conf->name);
-    s->uri_text = text_copy(conf->uri);
-    s->sources = calloc(conf->pins_n + 1, sizeof *s->sources);
     s->timer = io_timer_new(r->loop, sign_on_timer, s);
-    if (s->name == NULL || s->uri_text == NULL || s->sources == NULL || s->timer == NULL) {
-        return err_nomem();
-    }
-    struct err *e = p11_uri_parse(conf->uri, &s->uri);
-
-    for (size_t i = 0; e == NULL && i < conf->pins_n; i++) {
-        s->sources_n++;
-        e = source_copy(&s->sources[i], &conf->pins[i]);
-    }
-    if (e == NULL && conf->pins_n == 0 && p11_uri_pin_source(s->uri) != NULL) {
-        s->sources_n = 1;
-        e = source_from_uri(&s->sources[0], p11_uri_pin_source(s->uri));
-    }
-    return err_add(e, "token %s", s->name);
+    return s->timer != NULL ? take(&s) : NULL;
 }
 
-static void forget_profile(struct slot *s)
+bool slot_is_named(const struct slot *s, const struct p11_uri *uri)
+{
+    const struct p11_token_id id = {s->info.label, s->info.manufacturer, s->info.model,
+                                    s->info.serial};
+
+    return s->module != NULL && p11_uri_matches_token(uri, &id, s->info.slot_id);
+}
+
+void slot_forget_profile(struct slot *s)
 {
     if (s->matched) {
         profile_why_deinit(&s->why);
@@ -49,8 +45,14 @@ static void forget_profile(struct slot *s)
     }
 }
 
-void slot_deinit(struct slot *s)
+void slot_free(struct slot **sp)
 {
+    AUTO(slot_conf_deinit) struct slot_conf conf = {0};
+    struct slot *s = take(sp);
+
+    if (s == NULL) {
+        return;
+    }
     AUTO(err_free) struct err *why = err_new(ERR_GONE, "the agent is shutting down");
 
     s->phase = SLOT_ABSENT;
@@ -59,16 +61,12 @@ void slot_deinit(struct slot *s)
     sign_fail_waiting(s, why);
     key_drop_all(s);
     pin_deinit(s);
-    for (size_t i = 0; i < s->sources_n; i++) {
-        source_deinit(&s->sources[i]);
-    }
-    free(s->sources);
-    forget_profile(s);
+    slot_conf_swap(s, &conf);
+    slot_conf_free(&s->next);
+    slot_forget_profile(s);
     io_timer_free(&s->timer);
-    p11_uri_free(&s->uri);
     err_free(&s->error);
-    free(s->name);
-    free(s->uri_text);
+    free(s);
 }
 
 void slot_set_error(struct slot *s, struct err *e)
@@ -254,7 +252,7 @@ static struct err *match_profile(struct slot *s)
         .firmware_minor = s->info.firmware_minor,
     };
 
-    forget_profile(s);
+    slot_forget_profile(s);
     struct err *e = profile_match_token(s->r->profiles, &facts, &s->profile, &s->why);
 
     s->matched = e == NULL;
