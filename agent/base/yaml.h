@@ -29,6 +29,25 @@ void yaml_unload(const cyaml_schema_value_t *schema, void *data);
  */
 unsigned yaml_line_of(struct view text, const char *path);
 
+/** YAML of no fixed shape. All is owned by the tree. */
+struct yaml_tree {
+    enum { YAML_TREE_TEXT, YAML_TREE_LIST, YAML_TREE_MAP } type;
+    unsigned line;
+    char *key;  /* in a map */
+    char *tag;  /* "!vault"; NULL when none */
+    char *text; /* of a text */
+    bool plain; /* a text without quotes: "22" may be meant as a number */
+    struct yaml_tree **entries;
+    size_t n;
+};
+
+/** yaml_tree_read() - any YAML without aliases; NULL for an empty document
+ * Errors: INPUT ("NAME:LINE: ..."), LIMIT */
+struct err *yaml_tree_read(const char *name, struct view text, struct yaml_tree **ret) MUST_CHECK;
+void yaml_tree_free(struct yaml_tree **t);
+/** yaml_tree_at() - the entry of a map; NULL when there is none, or @t is NULL or no map */
+const struct yaml_tree *yaml_tree_at(const struct yaml_tree *t, const char *key);
+
 /** The words a strict boolean may have: enum values 0 and 1. */
 extern const cyaml_strval_t yaml_bool_words[];
 enum { YAML_BOOL_WORDS = 4 };

@@ -124,6 +124,16 @@ void registry_resolve(struct registry *r, const char *scope, const char *referen
                       registry_json_fn *on_done, void *arg);
 void registry_resolve_all(struct registry *r, registry_json_fn *on_done, void *arg);
 
+/**
+ * registry_inventory_read() - hosts of an Ansible inventory (INI or YAML), for an infrastructure's spec
+ * @name: the file's; for messages, and .yml or .yaml says what it is
+ * @ret:  {"hosts": [{"name", "address"?, "port"?, "tags"?}], "left_out": [{"name", "why"}],
+ *        "notes": [text]}; new reference
+ * Pure: no program is run, no other file is read.
+ * Errors: INPUT ("NAME:LINE: ..."; encrypted with ansible-vault; a program), LIMIT
+ */
+struct err *registry_inventory_read(const char *name, struct view text, json_t **ret) MUST_CHECK;
+
 /** registry_changed() - somebody changed the store: for the on_changed that it was opened with */
 void registry_changed(struct registry *r);
 /** registry_watch() - told after every change (ours or the fleet's), coalesced; one watcher */
