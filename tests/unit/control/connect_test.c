@@ -10,18 +10,6 @@ static void run_begins(struct client *c, const char *body)
     pump(has_connect, NULL);
 }
 
-static json_t *line_at(struct client *c, size_t n)
-{
-    const char *p = c->body;
-
-    while (n-- > 0) {
-        p = strchr(p, '\n') + 1;
-    }
-    json_decref(answer);
-    answer = json_loads(p, JSON_DISABLE_EOF_CHECK, NULL);
-    return answer;
-}
-
 static void test_a_login(void **state)
 {
     static const uint8_t output[] = {'h', 'i', 0xff};

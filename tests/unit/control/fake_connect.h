@@ -23,7 +23,7 @@ struct err *connect_start(struct io_loop *l, const struct connect_conf *conf, st
     fake_copy(conf->host, fake.host, sizeof fake.host, &fake.connect.host);
     fake_copy(conf->command, fake.command, sizeof fake.command, &fake.connect.command);
     snprintf(fake.known_hosts, sizeof fake.known_hosts, "%s",
-             conf->known_hosts != NULL ? conf->known_hosts[0] : "");
+             conf->known_hosts != NULL && conf->known_hosts[0] != NULL ? conf->known_hosts[0] : "");
     assert_true(conf->only_key.len <= sizeof fake.only_key);
     if (conf->only_key.len > 0) {
         memcpy(fake.only_key, conf->only_key.p, conf->only_key.len);
@@ -32,13 +32,27 @@ struct err *connect_start(struct io_loop *l, const struct connect_conf *conf, st
     fake.on_event = on_event;
     fake.on_end = on_done;
     fake.arg = arg;
-    fake.connects++;
-    *ret = calloc(1, sizeof **ret);
-    return *ret != NULL ? NULL : err_nomem();
+    struct connect_run *run = calloc(1, sizeof *run);
+    const char *text = conf->known_hosts_text;
+
+    assert_non_null(run);
+    *run = (struct connect_run){.on_event = on_event, .on_end = on_done, .arg = arg};
+    run->port = conf->port;
+    run->files = conf->known_hosts == NULL || conf->known_hosts[0] != NULL;
+    snprintf(run->host, sizeof run->host, "%s", conf->host);
+    snprintf(run->user, sizeof run->user, "%s", conf->user);
+    snprintf(run->known_hosts_text, sizeof run->known_hosts_text, "%s", text != NULL ? text : "");
+    assert_true(fake.connects < ARRAY_LEN(fake.runs));
+    fake.runs[fake.connects++] = run;
+    *ret = run;
+    return NULL;
 }
 
 void connect_free(struct connect_run **c)
 {
+    for (size_t i = 0; *c != NULL && i < ARRAY_LEN(fake.runs); i++) {
+        fake.runs[i] = fake.runs[i] != *c ? fake.runs[i] : NULL;
+    }
     if (*c != NULL) {
         fake.connects_freed++;
         free(take(c));

@@ -38,7 +38,12 @@ struct identity {
 };
 
 struct connect_run {
-    int unused;
+    void (*on_event)(void *arg, const struct connect_event *event);
+    connect_done_fn *on_end;
+    void *arg;
+    char host[64], known_hosts_text[256], user[64];
+    unsigned port;
+    bool files; /* known_hosts of the agent's user, or given ones */
 };
 
 enum fake_call {
@@ -84,7 +89,8 @@ static struct {
     void (*on_event)(void *arg, const struct connect_event *event);
     connect_done_fn *on_end;
     unsigned connects, connects_freed;
-    struct err *no_connect; /* what connect_start() returns */
+    struct connect_run *runs[64]; /* those that were started; NULL: freed */
+    struct err *no_connect;       /* what connect_start() returns */
 } fake;
 
 static inline void fake_clear(void)
@@ -410,6 +416,8 @@ void vault_status(const struct vault *v, size_t i, struct vault_status *ret)
 }
 
 #include "control/fake_connect.h"
+#include "control/fake_registry.h"
+#include "control/fake_vault.h"
 #include "control/fake_world.h"
 
 #endif

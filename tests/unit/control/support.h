@@ -31,12 +31,20 @@ static char folder[80], socket_path[100];
 static struct io_loop *loop;
 static struct control *control;
 static struct control_deps deps;
+static bool without_registry; /* of the next server */
 
 static inline void count(void *arg, struct control_counters *ret)
 {
     (void)arg;
     *ret = (struct control_counters){
         .connections = 5, .lists = 4, .signs = 3, .refused = 2, .failed = 1, .open = 6};
+}
+
+/* One SSH key of the registry is an identity: the first of the world. */
+static inline struct identity *identity_of(void *arg, const char *scope, const char *id)
+{
+    (void)arg;
+    return text_eq(scope, "org/acme") && text_eq(id, "deploy") ? &fake.identity[0] : NULL;
 }
 
 static inline void start_server(void)
@@ -56,6 +64,8 @@ static inline void start_server(void)
     deps.agent_socket = "/run/agent.sock";
     deps.config_file = "holdfast.yaml";
     deps.counters = count;
+    deps.registry = without_registry ? NULL : (struct registry *)&reg;
+    deps.identity_of = identity_of;
     e = control_new(&deps, fd, socket_path, &control);
     assert_null(e);
 }
@@ -86,6 +96,8 @@ static inline int end(void **state)
     unlink(lock);
     assert_int_equal(rmdir(folder), 0);
     fake_clear();
+    reg_clear();
+    memset(&look, 0, sizeof look);
     return 0;
 }
 
@@ -263,17 +275,52 @@ static inline bool has_connect(void *arg)
     return fake.connects > fake.connects_freed;
 }
 
+static const char *more_headers = ""; /* of the requests to come: "Name: value\r\n" */
+
 static inline void send_request(struct client *c, const char *method, const char *path,
                                 const char *body)
 {
     AUTO(auto_free) char *text =
-        text_fmt("%s %s HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n%s", method, path,
-                 body != NULL ? strlen(body) : 0, body != NULL ? body : "");
+        text_fmt("%s %s HTTP/1.1\r\nHost: x\r\n%sContent-Length: %zu\r\n\r\n%s", method, path,
+                 more_headers, body != NULL ? strlen(body) : 0, body != NULL ? body : "");
 
     client_say(c, text);
 }
 
-static json_t *answer; /* of the last ask(); NULL when it had no JSON */
+static inline bool reg_was_called(void *arg)
+{
+    return reg.calls == *(unsigned *)arg;
+}
+
+/** reg_await() - until the registry was asked for the @n-th time */
+static inline void reg_await(unsigned n)
+{
+    pump(reg_was_called, &n);
+}
+
+static json_t *answer; /* of the last ask() or take_answer(); NULL when it had no JSON */
+
+/** take_answer() - wait for it; the status, the body in `answer` */
+static inline int take_answer(struct client *c)
+{
+    client_answer(c);
+    json_decref(answer);
+    answer = c->body != NULL ? json_loads(c->body, 0, NULL) : NULL;
+    return c->status;
+}
+
+/** line_at() - the n-th line of a stream, in `answer` too */
+static inline json_t *line_at(struct client *c, size_t n)
+{
+    const char *p = c->body;
+
+    while (n-- > 0) {
+        p = strchr(p, '\n') + 1;
+    }
+    json_decref(answer);
+    answer = json_loads(p, JSON_DISABLE_EOF_CHECK, NULL);
+    return answer;
+}
 
 /** ask() - one request on a connection of its own; the status, the body in `answer` */
 static inline int ask(const char *method, const char *path, const char *body)
@@ -282,11 +329,8 @@ static inline int ask(const char *method, const char *path, const char *body)
 
     client_open(&c);
     send_request(&c, method, path, body);
-    client_answer(&c);
-    int status = c.status;
+    int status = take_answer(&c);
 
-    json_decref(answer);
-    answer = c.body != NULL ? json_loads(c.body, 0, NULL) : NULL;
     client_close(&c);
     return status;
 }
