@@ -27,6 +27,8 @@ struct renew;
 
 enum { RENEW_IN_FLIGHT_MAX = 16, RENEW_DEADLINE_S = 30 };
 
+/** renew_new() - plans a request for each certificate; @identities must outlive it, @seed spreads the
+ * requests of many agents. NOMEM */
 struct err *renew_new(struct io_loop *l, struct identity_set *identities, uint64_t seed,
                       struct renew **ret) MUST_CHECK;
 /** renew_free() - cancels requests under way; callers of renew_now() that still wait get GONE */

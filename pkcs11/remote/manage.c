@@ -122,10 +122,9 @@ static void on_deleted(void *arg, struct err *e, struct rd *reply)
     listing_start(m->slot, &m->job);
 }
 
-/* The slot of a key that can be managed now. */
-static struct err *slot_of(const struct remote_key *k, struct slot **ret)
+/* begin() for a key that is there and can be managed now. */
+static struct err *begin_with(const struct remote_key *k, void *arg, struct manage **ret)
 {
-    *ret = k->slot;
     if (k->slot == NULL) {
         return err_new(ERR_GONE, "the key's token is not present");
     }
@@ -134,23 +133,27 @@ static struct err *slot_of(const struct remote_key *k, struct slot **ret)
     if (e == NULL && !k->present) {
         e = err_new(ERR_NOT_FOUND, "the key is no longer on token %s", k->slot->name);
     }
+    if (e == NULL) {
+        *ret = begin(k->slot, arg);
+        e = *ret == NULL ? err_nomem() : NULL;
+    }
     return e;
 }
 
 void remote_delete(struct remote *r, struct remote_key *k, remote_done_fn *on_done, void *arg)
 {
     AUTO(buf_deinit) struct buf body;
-    struct slot *s = NULL;
-    struct err *e = slot_of(k, &s);
-
-    buf_init(&body, 0);
-    struct manage *m = e == NULL ? begin(s, arg) : NULL;
+    struct manage *m = NULL;
+    struct err *e = begin_with(k, arg, &m);
 
     (void)r;
-    if (m == NULL) {
-        on_done(arg, e != NULL ? e : err_nomem());
+    buf_init(&body, 0);
+    if (e != NULL) {
+        on_done(arg, e);
         return;
     }
+    struct slot *s = m->slot;
+
     m->on_done = on_done;
     ops_delete_put(&body, &(struct ops_delete){s->lane, view_of(k->k.id, k->k.id_len),
                                                ssh_key_blob(k->k.key)});
@@ -177,17 +180,17 @@ static void on_tried(void *arg, struct err *e, struct rd *reply)
 void remote_try_export(struct remote *r, struct remote_key *k, remote_text_fn *on_done, void *arg)
 {
     AUTO(buf_deinit) struct buf body;
-    struct slot *s = NULL;
-    struct err *e = slot_of(k, &s);
-
-    buf_init(&body, 0);
-    struct manage *m = e == NULL ? begin(s, arg) : NULL;
+    struct manage *m = NULL;
+    struct err *e = begin_with(k, arg, &m);
 
     (void)r;
-    if (m == NULL) {
-        on_done(arg, e != NULL ? e : err_nomem(), NULL);
+    buf_init(&body, 0);
+    if (e != NULL) {
+        on_done(arg, e, NULL);
         return;
     }
+    struct slot *s = m->slot;
+
     m->on_text = on_done;
     ops_export_put(&body, &(struct ops_export){s->lane, k->name});
     slot_call(s, &(struct slot_request){OPS_EXPORT, &body, LIST_MS, on_tried, m}, NULL);
