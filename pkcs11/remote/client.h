@@ -326,7 +326,7 @@ void listing_stop(struct slot *s, const struct err *why);
 
 /* keycache.c */
 /** keycache_store() - remember the slot's keys on disk, if they changed */
-void keycache_store(struct slot *s, const struct token_key *keys, size_t n);
+void keycache_store(const struct slot *s, const struct token_key *keys, size_t n);
 /** keycache_show() - a locked token shows the keys it had when it was last open */
 void keycache_show(struct slot *s);
 

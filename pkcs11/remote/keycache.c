@@ -17,9 +17,13 @@ static void log_trouble(const struct slot *s, const struct err *e)
     }
 }
 
+/* The slot may be another token's by now; the file's name is in @e. */
 static void on_written(void *arg, const struct err *e)
 {
-    log_trouble(arg, e);
+    (void)arg;
+    if (e != NULL) {
+        log_err(LOG_WARN, e, "the list of a token's keys on disk");
+    }
 }
 
 static void put_pages(struct buf *b, const struct token_key *keys, size_t n)
@@ -39,7 +43,7 @@ static void put_pages(struct buf *b, const struct token_key *keys, size_t n)
     } while (done < n && !b->failed);
 }
 
-void keycache_store(struct slot *s, const struct token_key *keys, size_t n)
+void keycache_store(const struct slot *s, const struct token_key *keys, size_t n)
 {
     AUTO(auto_free) char *path = refusal_path(s, "keys");
     AUTO(err_free) struct err *e = NULL;
@@ -58,7 +62,7 @@ void keycache_store(struct slot *s, const struct token_key *keys, size_t n)
         bool same = e == NULL && view_eq(buf_view(&old), buf_view(&new));
 
         err_free(&e);
-        e = same ? NULL : io_writer_put(s->r->writer, path, &new, 0600, on_written, s);
+        e = same ? NULL : io_writer_put(s->r->writer, path, &new, 0600, on_written, NULL);
     }
     log_trouble(s, e);
 }
@@ -118,7 +122,8 @@ void keycache_show(struct slot *s)
     if (e != NULL) {
         log_trouble(s, e);
         err_free(&e);
-        e = io_writer_put(s->r->writer, path, NULL, 0, on_written, s); /* made anew after a login */
+        e = io_writer_put(s->r->writer, path, NULL, 0, on_written,
+                          NULL); /* made anew after a login */
         log_trouble(s, e);
     }
 }

@@ -40,9 +40,13 @@ static void complain(const struct slot *s, const struct err *e)
     }
 }
 
+/* The slot may be another token's by now; the file's name is in @e. */
 static void on_written(void *arg, const struct err *e)
 {
-    complain(arg, e);
+    (void)arg;
+    if (e != NULL) {
+        log_err(LOG_WARN, e, "the memory of refused PINs");
+    }
 }
 
 void refusal_load(struct slot *s)
@@ -88,7 +92,7 @@ static void store(struct slot *s)
     }
     e = buf_check(&text, "too many refused sources");
     if (e == NULL) {
-        e = io_writer_put(s->r->writer, path, &text, 0600, on_written, s);
+        e = io_writer_put(s->r->writer, path, &text, 0600, on_written, NULL);
     }
     complain(s, e);
 }
@@ -164,7 +168,7 @@ void refusal_clear(struct slot *s)
     refusal_new_insertion(s);
     text_list_free(&s->refused.lines);
     if (path != NULL) {
-        AUTO(err_free) struct err *e = io_writer_put(s->r->writer, path, NULL, 0, on_written, s);
+        AUTO(err_free) struct err *e = io_writer_put(s->r->writer, path, NULL, 0, on_written, NULL);
 
         complain(s, e);
     }

@@ -214,7 +214,7 @@ void remote_free(struct remote **rp)
     for (size_t i = 0; i < r->modules_n; i++) {
         module_deinit(&r->modules[i]); /* calls in flight end here, so slots must still be there */
     }
-    io_writer_free(&r->writer); /* it tells slots of their last writes */
+    io_writer_free(&r->writer);
     for (size_t i = 0; i < r->slots_n; i++) {
         slot_free(&r->slots[i]);
     }
