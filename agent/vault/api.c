@@ -18,8 +18,9 @@
 #include <time.h>
 
 #include "vault/retry.h"
+#include "vault/url.h"
 
-enum { WORDS_MAX_BYTES = 500, DEFAULT_TIMEOUT_MS = 10000 };
+enum { WORDS_MAX_BYTES = 500, DEFAULT_TIMEOUT_MS = 10000, CONNECT_MS = 3000 };
 
 /* --- JSON ------------------------------------------------------------------------------------- */
 
@@ -190,20 +191,58 @@ bool vault_api_is_forbidden(const struct err *e)
 
 /* --- one call ----------------------------------------------------------------------------------- */
 
-static enum vault_failure failure_of(const struct err *e, bool once)
+struct err *vault_api_request(const struct vault_conf *server, size_t i, const char *path,
+                              const char *query, struct buf *url, struct buf *connect_to,
+                              struct vault_http_request *ret)
+{
+    const char *address = vault_conf_address(server, i);
+    const char *name = server->server_name;
+    struct err *e = name != NULL ? vault_url_named(url, address, name, connect_to)
+                                 : vault_url_begin(url, address);
+
+    if (e != NULL) {
+        return e;
+    }
+    buf_put(url, path, strlen(path));
+    buf_put(url, "?", query != NULL ? 1 : 0);
+    buf_put(url, query, query != NULL ? strlen(query) : 0);
+    *ret = (struct vault_http_request){
+        .connect_to = name != NULL ? (const char *)connect_to->data : NULL,
+        .namespace_ = server->namespace_,
+        .ca_bundle = server->ca_bundle,
+        .ca_pem = server->ca_pem,
+        .connect_timeout_ms = vault_conf_addresses(server) > 1 ? CONNECT_MS : 0,
+    };
+    return vault_url_end(url, &ret->url);
+}
+
+/* How one try came out. */
+struct outcome {
+    int64_t retry_after_ms;
+    unsigned status;
+    bool unsent;
+};
+
+static enum vault_failure failure_of(const struct err *e, const struct outcome *o, bool once)
 {
     if (err_domain(e) == ERR_DOMAIN_HTTP && !once) {
-        unsigned long status = err_native_code(e);
-
-        if (status == 429 || status == 412) {
+        if (o->status == 429 || o->status == 412) {
             return VAULT_FAIL_LIMITED;
         }
-        return status >= 500 && status <= 599 ? VAULT_FAIL_SERVER : VAULT_FAIL_FINAL;
+        return o->status >= 500 && o->status <= 599 ? VAULT_FAIL_SERVER : VAULT_FAIL_FINAL;
     }
-    if (vault_http_was_unsent(e) || (err_is(e, ERR_GONE) && !once)) {
-        return VAULT_FAIL_CONNECTION;
+    return err_is(e, ERR_GONE) && (o->unsent || !once) ? VAULT_FAIL_CONNECTION : VAULT_FAIL_FINAL;
+}
+
+/* May another node of the same cluster answer better, and may it be asked? */
+static bool is_better_elsewhere(const struct err *e, const struct outcome *o, bool once)
+{
+    if (err_domain(e) == ERR_DOMAIN_CURL) {
+        return !err_is(e, ERR_INPUT) && (o->unsent || (!once && !err_is(e, ERR_PROTOCOL)));
     }
-    return VAULT_FAIL_FINAL;
+    bool refused = o->status == 503 || (o->status >= 300 && o->status <= 399); /* not done */
+
+    return err_domain(e) == ERR_DOMAIN_HTTP && (refused || (!once && o->status >= 500));
 }
 
 static struct err *redirected(struct err *e, const struct vault_http_answer *a)
@@ -218,12 +257,12 @@ static struct err *redirected(struct err *e, const struct vault_http_answer *a)
 }
 
 static struct err *try_once(const struct vault_api *api, const struct vault_http_request *request,
-                            struct vault_api_answer *ret, int64_t *ret_retry_after_ms)
+                            struct vault_api_answer *ret, struct outcome *o)
 {
     AUTO(vault_http_answer_deinit) struct vault_http_answer answer = {0};
     struct err *e = vault_http_do(api->http, request, &answer);
 
-    *ret_retry_after_ms = answer.retry_after_ms;
+    *o = (struct outcome){answer.retry_after_ms, answer.status, answer.unsent};
     if (e != NULL) {
         return e;
     }
@@ -239,6 +278,61 @@ static struct err *try_once(const struct vault_api *api, const struct vault_http
         .skew_s = answer.has_date ? answer.date.s - wall_now().s : 0,
     };
     return NULL;
+}
+
+/* The request to one address, with what time there is. */
+static struct err *try_address(const struct vault_api *api, const struct vault_api_call *call,
+                               struct view body, size_t i, struct vault_api_answer *ret,
+                               struct outcome *o)
+{
+    AUTO(buf_deinit) struct buf url, connect_to;
+    struct vault_http_request request = {0};
+    int64_t longest = api->server->request_timeout_ms;
+    int64_t left = mono_left_ms(api->deadline);
+
+    buf_init(&url, 0);
+    buf_init(&connect_to, 0);
+    *o = (struct outcome){.retry_after_ms = -1};
+    struct err *e = left > 0 ? vault_api_request(api->server, i, call->path, call->query, &url,
+                                                 &connect_to, &request)
+                             : err_new(ERR_TIMEOUT, "no time was left to ask Vault");
+
+    if (e != NULL) {
+        return e;
+    }
+    longest = longest > 0 ? longest : DEFAULT_TIMEOUT_MS;
+    request.method = call->method;
+    request.token = call->token;
+    request.body = body;
+    request.is_long = call->is_long;
+    request.timeout_ms = longest < left ? longest : left;
+    return try_once(api, &request, ret, o);
+}
+
+/* Each address once, from the last good one on, until one has an answer that counts. */
+static struct err *try_round(const struct vault_api *api, const struct vault_api_call *call,
+                             struct view body, struct vault_api_answer *ret, struct outcome *o)
+{
+    size_t n = vault_conf_addresses(api->server);
+    unsigned first = atomic_load(api->good);
+
+    for (unsigned i = 0;; i++) {
+        unsigned at = (unsigned)((first + i) % n);
+        struct err *e = try_address(api, call, body, at, ret, o);
+
+        if (e == NULL || !is_better_elsewhere(e, o, call->once)) {
+            if (e == NULL || err_domain(e) == ERR_DOMAIN_HTTP) {
+                atomic_store(api->good, at);
+            }
+            return e;
+        }
+        if (i + 1 >= n || mono_passed(api->deadline)) {
+            return n > 1 ? err_add(e, "none of %zu addresses is of use, the last is %s", n,
+                                   vault_conf_address(api->server, at))
+                         : e;
+        }
+        err_free(&e);
+    }
 }
 
 static void sleep_ms(int64_t ms)
@@ -259,29 +353,20 @@ static uint32_t seed(void)
     return s;
 }
 
-static struct err *repeat(const struct vault_api *api, struct vault_http_request *request,
-                          bool once, struct vault_api_answer *ret)
+static struct err *repeat(const struct vault_api *api, const struct vault_api_call *call,
+                          struct view body, struct vault_api_answer *ret)
 {
-    int64_t longest = api->server->request_timeout_ms;
-
     for (unsigned attempt = 0;; attempt++) {
-        int64_t retry_after_ms = -1;
-        int64_t left = mono_left_ms(api->deadline);
-
-        if (left == 0) {
-            return err_new(ERR_TIMEOUT, "no time was left to ask Vault");
-        }
-        request->timeout_ms = longest > 0 ? longest : DEFAULT_TIMEOUT_MS;
-        request->timeout_ms = request->timeout_ms < left ? request->timeout_ms : left;
-        struct err *e = try_once(api, request, ret, &retry_after_ms);
+        struct outcome o;
+        struct err *e = try_round(api, call, body, ret, &o);
 
         if (e == NULL) {
             return NULL;
         }
         int64_t wait = vault_retry_wait_ms(&(struct vault_try){
-            .failure = failure_of(e, once),
+            .failure = failure_of(e, &o, call->once),
             .attempt = attempt,
-            .retry_after_ms = retry_after_ms,
+            .retry_after_ms = o.retry_after_ms,
             .left_ms = mono_left_ms(api->deadline),
             .seed = seed(),
         });
@@ -299,20 +384,30 @@ struct err *vault_api_do(const struct vault_api *api, const struct vault_api_cal
 {
     AUTO(buf_deinit) struct buf body;
 
-    buf_init(&body, 0);
+    buf_init(&body, VAULT_HTTP_ANSWER_MAX_BYTES);
     body.secret = true;
     if (call->body != NULL && json_dump_callback(call->body, put_json, &body, JSON_COMPACT) < 0) {
         return err_nomem();
     }
     struct err *e = buf_check(&body, "the request's body");
-    struct vault_http_request request = {
-        .method = call->method,
-        .url = call->url,
-        .namespace_ = api->server->namespace_,
-        .ca_bundle = api->server->ca_bundle,
-        .token = call->token,
-        .body = buf_view(&body),
-    };
 
-    return e != NULL ? e : repeat(api, &request, call->once, ret);
+    return e != NULL ? e : repeat(api, call, buf_view(&body), ret);
+}
+
+struct err *vault_api_ask(const struct vault_api *api, const struct vault_api_call *call,
+                          const char *const parts[], struct vault_api_answer *ret)
+{
+    AUTO(buf_deinit) struct buf path;
+    struct vault_api_call whole = *call;
+
+    buf_init(&path, 0);
+    struct err *e = NULL;
+
+    for (; e == NULL && *parts != NULL; parts++) {
+        e = vault_url_path(&path, *parts);
+    }
+    if (e == NULL) {
+        e = vault_url_end(&path, &whole.path);
+    }
+    return e != NULL ? e : vault_api_do(api, &whole, ret);
 }

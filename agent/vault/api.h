@@ -2,23 +2,28 @@
 #define HF_VAULT_API_H
 
 #include <jansson.h>
+#include <stdatomic.h>
 
+#include "vault/conf.h"
 #include "vault/http.h"
-#include "vault/vault.h"
 
 /** Who calls, on behalf of one request of the agent. All is borrowed. */
 struct vault_api {
     struct vault_http *http;
     const struct vault_conf *server;
     struct mono deadline; /* for all calls together */
+    atomic_uint *good;    /* which of its addresses answered last; shared by all workers */
 };
 
 struct vault_api_call {
-    const char *method; /* "GET", "POST" */
-    const char *url;
+    const char *method;         /* "GET", "POST" */
+    const char *path;           /* "/sys/mounts", as vault_url_path() writes it */
+    const char *query;          /* "list=true"; NULL: none */
     const struct secret *token; /* NULL: none */
     const json_t *body;         /* NULL: none */
     bool once;                  /* never sent again once it may have reached a server */
+    bool may_be_refused;        /* a 403 says something of policy, and nothing against the token */
+    bool is_long;               /* see struct vault_http_request */
 };
 
 struct vault_api_answer {
@@ -32,6 +37,8 @@ void vault_api_init(void);
 
 /**
  * vault_api_do() - a call to Vault, repeated where that helps and time allows
+ * Of several addresses the last good one is asked first; one that is unreachable, sealed, or sends
+ * elsewhere is passed over for the next at once. Each gets 3 s to be connected to, where there are more.
  * @ret: the answer (caller ends it with vault_api_answer_deinit()), written on success only
  * Errors carry Vault's own words and the HTTP status: DENIED (400, 403), NOT_FOUND (404),
  * UNSUPPORTED (405), BUSY (429), REMOTE (5xx, redirects), PROTOCOL (not Vault's JSON); and
@@ -49,6 +56,18 @@ struct err *vault_api_read(unsigned status, struct view body, json_t **ret) MUST
 bool vault_api_is_forbidden(const struct err *e);
 /** vault_api_is_status() - did an answer with this HTTP status cause @e; false for NULL */
 bool vault_api_is_status(const struct err *e, unsigned status);
+
+/** vault_api_ask() - vault_api_do() with a path of parts, each as vault_url_path() takes it
+ * @call:  its path is filled in here
+ * @parts: NULL-terminated; INPUT for what cannot be a path */
+struct err *vault_api_ask(const struct vault_api *api, const struct vault_api_call *call,
+                          const char *const parts[], struct vault_api_answer *ret) MUST_CHECK;
+
+/** vault_api_request() - where a request to address @i of @server goes, and whom it trusts
+ * @url, @connect_to: initialised; @ret borrows from them and from @server */
+struct err *vault_api_request(const struct vault_conf *server, size_t i, const char *path,
+                              const char *query, struct buf *url, struct buf *connect_to,
+                              struct vault_http_request *ret) MUST_CHECK;
 
 /** vault_json_text() - the string at @object.@name (borrowed); PROTOCOL when there is none */
 struct err *vault_json_text(const json_t *object, const char *name, const char **ret) MUST_CHECK;

@@ -8,7 +8,8 @@
  * for that reason and is refused as well is not doubted again (see vault_auth_do()); without that
  * rule every request that policy refuses would cost a login.
  *
- * Renewing happens on use, never by a timer: a helper nobody asks owes nobody a token. A token that
+ * Renewing happens on use, and by keep.c's clock only where an interval is configured: else a helper
+ * nobody asks owes nobody a token. A token that
  * may not be renewed is used to its end; asking again and again would be the hot loop that other
  * clients are known for.
  */
@@ -18,18 +19,16 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "vault/url.h"
-
 enum { EXPIRY_MARGIN_MS = 5000, TTL_MAX_S = 10 * 365 * 24 * 3600 };
 
 struct vault_auth {
     const struct vault_auth_method *method;
-    void *memory;
-    pthread_mutex_t lock; /* guards all that follows, and the memory */
+    void *memory;         /* the method's; borrowed */
+    pthread_mutex_t lock; /* guards all that follows */
     struct secret *token; /* NULL: not logged in */
     uint64_t generation;
     struct mono got, renew_at, expires_at;
-    bool renewable;
+    bool renewable, is_root;
     bool answers_doubt; /* got because its predecessor was refused, and has not worked yet */
 };
 
@@ -44,7 +43,37 @@ static const struct vault_auth_method *const methods[] = {
     [VAULT_LOGIN_APPROLE] = &vault_auth_approle,
 };
 
-struct err *vault_auth_new(enum vault_login login, struct vault_auth **ret)
+struct vault_auth_memory {
+    void *of[ARRAY_LEN(methods)];
+};
+
+void vault_auth_memory_free(struct vault_auth_memory **mp)
+{
+    struct vault_auth_memory *m = take(mp);
+
+    for (size_t i = 0; m != NULL && i < ARRAY_LEN(methods); i++) {
+        if (m->of[i] != NULL) {
+            methods[i]->free_memory(m->of[i]);
+        }
+    }
+    free(m);
+}
+
+struct err *vault_auth_memory_new(struct vault_auth_memory **ret)
+{
+    AUTO(vault_auth_memory_free) struct vault_auth_memory *m = calloc(1, sizeof *m);
+
+    for (size_t i = 0; m != NULL && i < ARRAY_LEN(methods); i++) {
+        if (methods[i]->new_memory != NULL && (m->of[i] = methods[i]->new_memory()) == NULL) {
+            return err_nomem();
+        }
+    }
+    *ret = take(&m);
+    return *ret != NULL ? NULL : err_nomem();
+}
+
+struct err *vault_auth_new(enum vault_login login, struct vault_auth_memory *memory,
+                           struct vault_auth **ret)
 {
     struct vault_auth *a = calloc(1, sizeof *a);
 
@@ -53,10 +82,7 @@ struct err *vault_auth_new(enum vault_login login, struct vault_auth **ret)
     }
     pthread_mutex_init(&a->lock, NULL);
     a->method = methods[login];
-    if (a->method->new_memory != NULL && (a->memory = a->method->new_memory()) == NULL) {
-        vault_auth_free(&a);
-        return err_nomem();
-    }
+    a->memory = memory->of[login];
     *ret = a;
     return NULL;
 }
@@ -68,12 +94,14 @@ void vault_auth_free(struct vault_auth **ap)
     if (a == NULL) {
         return;
     }
-    if (a->memory != NULL) {
-        a->method->free_memory(a->memory);
-    }
     secret_free(&a->token);
     pthread_mutex_destroy(&a->lock);
     free(a);
+}
+
+const char *vault_auth_name(const struct vault_auth *a)
+{
+    return a->method->name;
 }
 
 /* --- reading ------------------------------------------------------------------------------------ */
@@ -181,6 +209,7 @@ static struct err *log_in(struct vault_auth *a, const struct vault_api *api)
     secret_free(&a->token);
     a->token = lease.token;
     a->renewable = lease.renewable;
+    a->is_root = lease.is_root;
     a->answers_doubt = false;
     a->generation++;
     set_times(a, lease.ttl_s);
@@ -190,24 +219,13 @@ static struct err *log_in(struct vault_auth *a, const struct vault_api *api)
 /* Never fails: what cannot be renewed is used until it ends. */
 static void renew(struct vault_auth *a, const struct vault_api *api)
 {
-    AUTO(buf_deinit) struct buf url;
+    static const char *const parts[] = {"auth/token/renew-self", NULL};
     AUTO(vault_json_free) json_t *body = json_object();
     AUTO(vault_api_answer_deinit) struct vault_api_answer answer = {0};
     struct vault_lease lease = {0};
     struct vault_api_call call = {.method = "POST", .token = a->token, .body = body, .once = true};
+    AUTO(err_free) struct err *e = vault_api_ask(api, &call, parts, &answer);
 
-    buf_init(&url, 0);
-    AUTO(err_free) struct err *e = vault_url_begin(&url, api->server->address);
-
-    if (e == NULL) {
-        e = vault_url_path(&url, "auth/token/renew-self");
-    }
-    if (e == NULL) {
-        e = vault_url_end(&url, &call.url);
-    }
-    if (e == NULL) {
-        e = vault_api_do(api, &call, &answer);
-    }
     if (e == NULL) {
         e = vault_auth_read_lease(answer.root, &lease);
     }
@@ -222,8 +240,20 @@ static void renew(struct vault_auth *a, const struct vault_api *api)
     }
 }
 
-static struct err *lend(const struct vault_auth *a, struct loan *ret)
+struct err *vault_auth_root_rule(const struct vault_conf *server)
 {
+    return server->renew_by_interval && server->renew_interval_s > 0
+               ? err_new(ERR_INPUT, "with a root token the renewal interval must be 0")
+               : NULL;
+}
+
+static struct err *lend(const struct vault_auth *a, const struct vault_api *api, struct loan *ret)
+{
+    struct err *e = a->is_root ? vault_auth_root_rule(api->server) : NULL;
+
+    if (e != NULL) {
+        return e;
+    }
     ret->token = secret_copy(a->token);
     ret->generation = a->generation;
     return ret->token != NULL ? NULL : err_nomem();
@@ -241,11 +271,11 @@ static struct err *borrow(struct vault_auth *a, const struct vault_api *api, str
     }
     if (a->token == NULL) {
         e = log_in(a, api);
-    } else if (a->renewable && mono_passed(a->renew_at)) {
+    } else if (a->renewable && !api->server->renew_by_interval && mono_passed(a->renew_at)) {
         renew(a, api);
     }
     if (e == NULL) {
-        e = lend(a, ret);
+        e = lend(a, api, ret);
     }
     pthread_mutex_unlock(&a->lock);
     return e;
@@ -272,10 +302,32 @@ static struct err *borrow_other(struct vault_auth *a, const struct vault_api *ap
     *ret_other = e == NULL && a->token != NULL &&
                  !view_eq(secret_view(a->token), secret_view(refused->token));
     if (*ret_other) {
-        e = lend(a, ret);
+        e = lend(a, api, ret);
     }
     pthread_mutex_unlock(&a->lock);
     return e;
+}
+
+struct err *vault_auth_log_in(struct vault_auth *a, const struct vault_api *api)
+{
+    struct loan loan = {0};
+    struct err *e = borrow(a, api, &loan);
+
+    secret_free(&loan.token);
+    return e;
+}
+
+void vault_auth_keep(struct vault_auth *a, const struct vault_api *api)
+{
+    AUTO(err_free) struct err *e = lock(a, api->deadline);
+
+    if (e != NULL) {
+        return; /* somebody logs in just now */
+    }
+    if (a->token != NULL && a->renewable && !mono_passed(a->expires_at)) {
+        renew(a, api);
+    }
+    pthread_mutex_unlock(&a->lock);
 }
 
 static void note_it_works(struct vault_auth *a, uint64_t generation)
@@ -290,13 +342,14 @@ static void note_it_works(struct vault_auth *a, uint64_t generation)
 /* --- calls -------------------------------------------------------------------------------------- */
 
 static struct err *call_with(struct vault_auth *a, const struct vault_api *api,
-                             const struct vault_api_call *call, const struct loan *loan,
-                             struct vault_api_answer *ret)
+                             const struct vault_api_call *call, const char *const parts[],
+                             const struct loan *loan, struct vault_api_answer *ret)
 {
     struct vault_api_call with_token = *call;
 
     with_token.token = loan->token;
-    struct err *e = vault_api_do(api, &with_token, ret);
+    struct err *e = parts != NULL ? vault_api_ask(api, &with_token, parts, ret)
+                                  : vault_api_do(api, &with_token, ret);
 
     if (e == NULL) {
         note_it_works(a, loan->generation);
@@ -305,16 +358,17 @@ static struct err *call_with(struct vault_auth *a, const struct vault_api *api,
 }
 
 struct err *vault_auth_do(struct vault_auth *a, const struct vault_api *api,
-                          const struct vault_api_call *call, struct vault_api_answer *ret)
+                          const struct vault_api_call *call, const char *const parts[],
+                          struct vault_api_answer *ret)
 {
     struct loan first = {0}, second = {0};
     bool other = false;
     struct err *e = borrow(a, api, &first);
 
     if (e == NULL) {
-        e = call_with(a, api, call, &first, ret);
+        e = call_with(a, api, call, parts, &first, ret);
     }
-    if (first.token != NULL && vault_api_is_forbidden(e)) {
+    if (first.token != NULL && vault_api_is_forbidden(e) && !call->may_be_refused) {
         struct err *login = borrow_other(a, api, &first, &second, &other);
 
         if (login != NULL) {
@@ -322,7 +376,7 @@ struct err *vault_auth_do(struct vault_auth *a, const struct vault_api *api,
             e = err_add(login, "the token was refused (HTTP 403)");
         } else if (other) {
             err_free(&e);
-            e = call_with(a, api, call, &second, ret);
+            e = call_with(a, api, call, parts, &second, ret);
         }
     }
     secret_free(&first.token);

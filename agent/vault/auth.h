@@ -8,17 +8,18 @@ struct vault_lease {
     struct secret *token; /* owned */
     int64_t ttl_s;        /* 0: it does not expire */
     bool renewable;
+    bool is_root;
 };
 
 /**
  * A way to log in: one file, one row in auth.c's table.
- * login() runs under the server's lock, so it may keep things in @memory without one.
  */
 struct vault_auth_method {
     const char *name;
     /** how long a token that policy refuses is not replaced again; 0 where looking again is cheap */
     int64_t doubt_ms;
-    /** what it remembers between logins; NULL: nothing. NULL result: out of memory */
+    /** what it remembers between logins, for all servers: it has its own lock; NULL: nothing. NULL
+     * result: out of memory */
     void *(*new_memory)(void);
     void (*free_memory)(void *memory);
     /** @ret is written on success only */
@@ -28,25 +29,42 @@ struct vault_auth_method {
 extern const struct vault_auth_method vault_auth_token;
 extern const struct vault_auth_method vault_auth_approle;
 
+/** What the methods remember, for all servers of a helper. */
+struct vault_auth_memory;
+
+struct err *vault_auth_memory_new(struct vault_auth_memory **ret) MUST_CHECK;
+void vault_auth_memory_free(struct vault_auth_memory **m);
+
 /** One server's login, shared by all workers. */
 struct vault_auth;
 
-/** vault_auth_new() - the login state of one server; nothing is asked yet. NOMEM */
-struct err *vault_auth_new(enum vault_login login, struct vault_auth **ret) MUST_CHECK;
+/** vault_auth_new() - the login state of one server; nothing is asked yet. @memory is borrowed. NOMEM */
+struct err *vault_auth_new(enum vault_login login, struct vault_auth_memory *memory,
+                           struct vault_auth **ret) MUST_CHECK;
 void vault_auth_free(struct vault_auth **a);
+/** vault_auth_name() - the method's: "a token", "AppRole" */
+const char *vault_auth_name(const struct vault_auth *a);
+
+/** vault_auth_root_rule() - INPUT for a server that renews by interval */
+struct err *vault_auth_root_rule(const struct vault_conf *server) MUST_CHECK;
+/** vault_auth_log_in() - have a token: what is there, or a login. Errors: the login's */
+struct err *vault_auth_log_in(struct vault_auth *a, const struct vault_api *api) MUST_CHECK;
+/** vault_auth_keep() - renew the token, where there is one that can be. A failure is no error: what
+ * cannot be renewed is used until it ends */
+void vault_auth_keep(struct vault_auth *a, const struct vault_api *api);
 
 /**
  * vault_auth_do() - an API call with the server's token: logs in when there is none, renews it when
- * two thirds of its time are over
- * @call: its token is filled in here
+ * two thirds of its time are over and the server does not renew by interval
+ * @call:  its token is filled in here, and its path: from @parts, unless that is NULL
  * A 403 leads to one new login and one more try. When that is refused too, or the new token is the
  * old one, it is policy: DENIED with Vault's words, and no further login for this reason before the
  * token has worked once or the method's doubt_ms are over.
- * Errors: those of vault_api_do(), and of the login
+ * Errors: those of vault_api_ask(), and of the login
  */
 struct err *vault_auth_do(struct vault_auth *a, const struct vault_api *api,
-                          const struct vault_api_call *call, struct vault_api_answer *ret)
-    MUST_CHECK;
+                          const struct vault_api_call *call, const char *const parts[],
+                          struct vault_api_answer *ret) MUST_CHECK;
 
 /** vault_auth_secret() - a secret file or value that goes into a header or JSON
  * @file: read afresh; NULL: @value is copied

@@ -5,48 +5,112 @@
  * unwraps it first has it, so an exchange that fails because it has been done is an alarm, and the
  * text says so. Before the exchange the token is looked up: it must have been made by the AppRole's
  * own path, or else it holds what somebody wants us to use. The secret id then lives in memory only,
- * and a wrapping token seen before is not exchanged again (Spec: Vault, response wrapping).
+ * and a wrapping token seen before is not exchanged again, by whichever server (Spec: Vault, response
+ * wrapping): a configuration may be tested, put and replaced, and its one token serves them all.
  */
+#include <pthread.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 
 #include "vault/auth.h"
-#include "vault/url.h"
+
+enum { EXCHANGES_MAX = 2 * VAULT_SERVERS_MAX };
+
+/* A wrapping token that was exchanged, and what it gave. */
+struct exchange {
+    SLIST_ENTRY(exchange) link;
+    struct secret *wrapping_token, *secret_id;
+};
 
 struct memory {
-    struct secret *wrapping_token; /* the one that gave ... */
-    struct secret *secret_id;      /* ... this */
+    pthread_mutex_t lock; /* guards the list */
+    SLIST_HEAD(exchange_list, exchange) list;
 };
+
+static void free_exchange(struct exchange *x)
+{
+    secret_free(&x->wrapping_token);
+    secret_free(&x->secret_id);
+    free(x);
+}
 
 static void *new_memory(void)
 {
-    return calloc(1, sizeof(struct memory));
+    struct memory *m = calloc(1, sizeof *m);
+
+    if (m != NULL) {
+        pthread_mutex_init(&m->lock, NULL);
+    }
+    return m;
 }
 
 static void free_memory(void *p)
 {
     struct memory *m = p;
 
-    secret_free(&m->wrapping_token);
-    secret_free(&m->secret_id);
+    while (!SLIST_EMPTY(&m->list)) {
+        struct exchange *x = SLIST_FIRST(&m->list);
+
+        SLIST_REMOVE_HEAD(&m->list, link);
+        free_exchange(x);
+    }
+    pthread_mutex_destroy(&m->lock);
     free(m);
+}
+
+/* The secret id that a wrapping token gave (a copy); NULL when it is new. */
+static struct secret *recall(struct memory *m, const struct secret *wrapping_token)
+{
+    struct secret *found = NULL;
+    const struct exchange *x;
+
+    pthread_mutex_lock(&m->lock);
+    SLIST_FOREACH(x, &m->list, link)
+    {
+        if (view_eq(secret_view(x->wrapping_token), secret_view(wrapping_token))) {
+            found = secret_copy(x->secret_id);
+            break;
+        }
+    }
+    pthread_mutex_unlock(&m->lock);
+    return found;
+}
+
+/* Both are taken. The oldest goes when there are too many. */
+static bool remember(struct memory *m, struct secret *wrapping_token, struct secret *secret_id)
+{
+    struct exchange *x = calloc(1, sizeof *x);
+    struct exchange *last = x;
+    unsigned n = 0;
+
+    if (x == NULL) {
+        secret_free(&wrapping_token);
+        secret_free(&secret_id);
+        return false;
+    }
+    x->wrapping_token = wrapping_token;
+    x->secret_id = secret_id;
+    pthread_mutex_lock(&m->lock);
+    SLIST_INSERT_HEAD(&m->list, x, link);
+    SLIST_FOREACH(x, &m->list, link)
+    {
+        last = x;
+        n++;
+    }
+    if (n > EXCHANGES_MAX) {
+        SLIST_REMOVE(&m->list, last, exchange, link);
+        free_exchange(last);
+    }
+    pthread_mutex_unlock(&m->lock);
+    return true;
 }
 
 static struct err *post(const struct vault_api *api, const char *const parts[], const json_t *body,
                         const struct secret *token, bool once, struct vault_api_answer *ret)
 {
-    AUTO(buf_deinit) struct buf url;
     struct vault_api_call call = {.method = "POST", .body = body, .token = token, .once = once};
 
-    buf_init(&url, 0);
-    struct err *e = vault_url_begin(&url, api->server->address);
-
-    for (; e == NULL && *parts != NULL; parts++) {
-        e = vault_url_path(&url, *parts);
-    }
-    if (e == NULL) {
-        e = vault_url_end(&url, &call.url);
-    }
-    return e != NULL ? e : vault_api_do(api, &call, ret);
+    return vault_api_ask(api, &call, parts, ret);
 }
 
 static bool has_prefix(const char *text, const char *prefix)
@@ -138,22 +202,17 @@ static struct err *wrapped_secret_id(const struct vault_api *api, struct memory 
     AUTO(secret_free) struct secret *fresh = NULL;
     struct err *e = vault_auth_secret(api->server->secret_id_file, NULL, &wrapping_token);
 
+    if (e != NULL || (*ret = recall(m, wrapping_token)) != NULL) {
+        return e;
+    }
+    e = unwrap(api, wrapping_token, &fresh);
     if (e != NULL) {
         return e;
     }
-    if (m->wrapping_token == NULL ||
-        !view_eq(secret_view(m->wrapping_token), secret_view(wrapping_token))) {
-        e = unwrap(api, wrapping_token, &fresh);
-        if (e != NULL) {
-            return e;
-        }
-        secret_free(&m->wrapping_token);
-        secret_free(&m->secret_id);
-        m->wrapping_token = take(&wrapping_token);
-        m->secret_id = take(&fresh);
-    }
-    *ret = secret_copy(m->secret_id);
-    return *ret != NULL ? NULL : err_nomem();
+    *ret = secret_copy(fresh);
+    bool kept = remember(m, take(&wrapping_token), take(&fresh));
+
+    return kept && *ret != NULL ? NULL : err_nomem();
 }
 
 static struct err *read_role_id(const struct vault_conf *server, char **ret)

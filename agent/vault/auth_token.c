@@ -6,28 +6,22 @@
  * is used as it is: whether it is good will show.
  */
 #include "vault/auth.h"
-#include "vault/url.h"
 
-static struct err *look_up(const struct vault_api *api, const struct secret *token,
-                           struct vault_api_answer *ret)
+static bool is_root(const json_t *data)
 {
-    AUTO(buf_deinit) struct buf url;
-    struct vault_api_call call = {.method = "GET", .token = token};
+    const json_t *policies = json_object_get(data, "policies");
 
-    buf_init(&url, 0);
-    struct err *e = vault_url_begin(&url, api->server->address);
-
-    if (e == NULL) {
-        e = vault_url_path(&url, "auth/token/lookup-self");
+    for (size_t i = 0; i < json_array_size(policies); i++) {
+        if (text_eq(json_string_value(json_array_get(policies, i)), "root")) {
+            return true;
+        }
     }
-    if (e == NULL) {
-        e = vault_url_end(&url, &call.url);
-    }
-    return e != NULL ? e : vault_api_do(api, &call, ret);
+    return false;
 }
 
 static struct err *login(const struct vault_api *api, void *memory, struct vault_lease *ret)
 {
+    static const char *const parts[] = {"auth/token/lookup-self", NULL};
     AUTO(secret_free) struct secret *token = NULL;
     AUTO(vault_api_answer_deinit) struct vault_api_answer answer = {0};
     struct err *e = vault_auth_secret(api->server->token_file, api->server->token, &token);
@@ -36,7 +30,8 @@ static struct err *login(const struct vault_api *api, void *memory, struct vault
     if (e != NULL) {
         return err_add(e, "the token");
     }
-    e = look_up(api, token, &answer);
+    e = vault_api_ask(api, &(struct vault_api_call){.method = "GET", .token = token}, parts,
+                      &answer);
     if (vault_api_is_forbidden(e)) {
         err_free(&e);
     }
@@ -50,6 +45,7 @@ static struct err *login(const struct vault_api *api, void *memory, struct vault
         .token = take(&token),
         .ttl_s = ttl > 0 && ttl < INT32_MAX ? ttl : 0,
         .renewable = json_is_true(json_object_get(data, "renewable")),
+        .is_root = is_root(data),
     };
     return NULL;
 }

@@ -1,108 +1,103 @@
 /*
- * The agent's side of holdfast-vault: starts the helper on demand, gives it the configuration each
- * time it comes up, and offers each server as a signer. It knows neither HTTP nor JSON, and must not
- * come to: holdfast-agent links this file and ops.c alone out of this folder.
+ * The agent's side of holdfast-vault: starts the helper on demand, gives it the configurations each
+ * time it comes up and whenever one is put. It knows neither HTTP nor JSON, and must not come to:
+ * holdfast-agent links this file, call.c, look.c, kv.c and the messages alone out of this folder.
  *
  * Secrets that came by environment stay here in the secure heap, because the helper forgets them
  * when it dies. All else that is secret the helper reads from files, which this process never opens.
  *
- * The helper gives up at a request's deadline by itself; ours is a little later. So a slow Vault
- * costs a request and only a helper that hangs is killed.
+ * A server that is replaced gets a new edition under a new number, and the old one stays with the
+ * helper until its last request is over. A configuration goes to the helper ahead of everything that
+ * is queued, so it is always on its way before the first request that names it.
  */
+#include "vault/client.h"
+
 #include <stdlib.h>
-#include <sys/queue.h>
 
-#include "vault/ops.h"
+enum { OUTSTANDING_MAX = 2 * VAULT_WORKERS };
 
-enum { GRACE_MS = 2000, CONFIGURE_MS = 10000, OUTSTANDING_MAX = 2 * VAULT_WORKERS };
+/* --- configuring the helper --------------------------------------------------------------------- */
 
-/* One server: what status shows, and what a signer is bound to. */
-struct server {
-    struct vault *vault;
-    uint32_t index;
-    struct vault_conf conf; /* owned copy */
-    bool used;
-    struct err *last_error;
-    struct wall last_ok;
-    int64_t skew_s;
-    bool has_skew;
-};
+static void send_setup(struct vault *v, enum vault_op op, const struct buf *body,
+                       io_reply_fn *on_reply)
+{
+    struct io_call call = {
+        .op = (uint8_t)op,
+        .body = buf_view(body),
+        .deadline = mono_in(VAULT_CONFIGURE_MS),
+        .setup = true,
+        .secret = true,
+        .on_reply = on_reply,
+        .arg = v,
+    };
 
-/* One request on its way; on its vault's list until it is answered or cancelled. */
-struct pending {
-    LIST_ENTRY(pending) link;
-    struct server *server;
-    uint64_t handle;
-    signer_reply_fn *on_reply;
-    void *arg;
-};
+    io_helper_call(v->helper, &call);
+}
 
-LIST_HEAD(pending_list, pending);
-
-struct vault {
-    struct io_helper *helper;
-    struct server *servers;
-    struct signer *signers;
-    size_t n;
-    struct pending_list pending;
-};
-
-/* --- the helper --------------------------------------------------------------------------------- */
+/* A helper that is down is told when it is up; one that cannot take it has to start anew. */
+static bool is_fatal(struct vault *v, const struct err *e)
+{
+    if (e != NULL && !err_is(e, ERR_GONE) && v->helper != NULL) {
+        io_helper_restart(v->helper, e);
+        return true;
+    }
+    return e != NULL;
+}
 
 static void on_configured(void *arg, struct err *e, struct rd *reply)
 {
     struct vault *v = arg;
 
     (void)reply;
-    if (e == NULL) {
+    if (!is_fatal(v, e) && --v->unconfigured == 0) {
         io_helper_ready(v->helper);
-        return;
-    }
-    if (!err_is(e, ERR_GONE)) {
-        io_helper_restart(v->helper, e);
     }
     err_free(&e);
 }
 
-static struct err *put_configuration(const struct vault *v, struct buf *b)
+static void on_told(void *arg, struct err *e, struct rd *reply)
 {
-    struct vault_conf *list = calloc(v->n + 1, sizeof *list);
+    (void)reply;
+    is_fatal(arg, e);
+    err_free(&e);
+}
 
-    if (list == NULL) {
-        return err_nomem();
+static struct err *put_edition(struct buf *b, const struct vault_edition *edition)
+{
+    buf_init(b, 0);
+    b->secret = true;
+    buf_put_u32(b, edition->number);
+    vault_conf_put(b, &edition->conf);
+    return err_add(buf_check(b, "configuration"), "vault %s", edition->conf.name);
+}
+
+static void configure(struct vault *v, const struct vault_edition *edition, io_reply_fn *on_reply)
+{
+    AUTO(buf_deinit) struct buf body;
+    struct err *e = put_edition(&body, edition);
+
+    if (e != NULL) {
+        on_reply(v, e, NULL);
+    } else {
+        send_setup(v, VAULT_OP_CONFIGURE, &body, on_reply);
     }
-    for (size_t i = 0; i < v->n; i++) {
-        list[i] = v->servers[i].conf; /* borrowed */
-    }
-    vault_confs_put(b, list, v->n);
-    free(list);
-    return buf_check(b, "Vault configuration");
 }
 
 static void on_up(void *arg)
 {
     struct vault *v = arg;
-    AUTO(buf_deinit) struct buf body;
+    const struct vault_edition *edition;
 
-    buf_init(&body, 0);
-    body.secret = true;
-    AUTO(err_free) struct err *e = put_configuration(v, &body);
-
-    if (e != NULL) {
-        io_helper_restart(v->helper, e);
-        return;
+    v->unconfigured = 1; /* this function: it is not ready before all are sent */
+    LIST_FOREACH(edition, &v->editions, link)
+    {
+        v->unconfigured++;
     }
-    struct io_call call = {
-        .op = VAULT_OP_CONFIGURE,
-        .body = buf_view(&body),
-        .deadline = mono_in(CONFIGURE_MS),
-        .setup = true,
-        .secret = true,
-        .on_reply = on_configured,
-        .arg = v,
-    };
-
-    io_helper_call(v->helper, &call);
+    LIST_FOREACH(edition, &v->editions, link)
+    {
+        configure(v, edition, on_configured);
+    }
+    on_configured(v, NULL, NULL);
 }
 
 static void on_down(void *arg, const struct err *why)
@@ -110,6 +105,8 @@ static void on_down(void *arg, const struct err *why)
     (void)arg; /* open requests have failed one by one; io_helper_status() shows the reason */
     (void)why;
 }
+
+/* --- the helper --------------------------------------------------------------------------------- */
 
 /* The helper's whole environment: what name resolution, TLS and a proxy need, and nothing else. */
 static struct err *make_env(char ***ret)
@@ -149,149 +146,201 @@ static struct err *make_helper(struct vault *v, struct io_loop *l, const char *h
     return e != NULL ? e : io_helper_new(l, &conf, &v->helper);
 }
 
-/* --- signing ------------------------------------------------------------------------------------ */
+/* --- editions ----------------------------------------------------------------------------------- */
 
-static void note(struct server *s, const struct err *e, const struct signer_answer *answer)
+static void edition_free(struct vault_edition *edition)
 {
-    s->used = true;
-    err_free(&s->last_error);
-    s->last_error = err_copy(e);
-    if (answer != NULL) {
-        s->last_ok = wall_now();
-        s->has_skew = answer->has_skew;
-        s->skew_s = answer->skew_s;
-    }
+    vault_conf_deinit(&edition->conf);
+    free(edition);
 }
 
-static void on_signed(void *arg, struct err *e, struct rd *reply)
+static struct err *edition_new(struct vault *v, const struct vault_conf *conf,
+                               struct vault_edition **ret)
 {
-    struct pending *p = arg;
-    struct signer_answer answer = {0};
-    AUTO(auto_free) char *request_id = NULL;
+    AUTO(buf_deinit) struct buf body = {0};
+    struct err *e = vault_conf_check(conf);
+    struct vault_edition *edition = e == NULL ? calloc(1, sizeof *edition) : NULL;
 
+    if (edition == NULL) {
+        return e != NULL ? e : err_nomem();
+    }
+    edition->number = v->last_number + 1;
+    e = vault_conf_copy(conf, &edition->conf);
     if (e == NULL) {
-        e = vault_answer_get(reply, &answer, &request_id);
+        e = put_edition(&body, edition); /* does it fit into a frame? */
     }
-    const struct signer_answer *good = e == NULL ? &answer : NULL;
-
-    note(p->server, e, good);
-    LIST_REMOVE(p, link);
-    p->on_reply(p->arg, e, good);
-    free(p);
+    if (e != NULL) {
+        edition_free(edition);
+        return e;
+    }
+    v->last_number++;
+    *ret = edition;
+    return NULL;
 }
 
-static struct err *put_request(const struct server *s, const struct signer_request *request,
-                               struct mono deadline, struct buf *b)
+static void retire(struct vault *v, struct vault_edition *edition)
 {
-    AUTO(auto_free) char *line = ssh_key_line(request->key, NULL);
-
-    if (line == NULL) {
-        return err_nomem();
-    }
-    vault_ask_put(b, s->index, deadline, line, request);
-    return buf_check(b, "signing request");
+    edition->retired = true;
+    edition->open++;
+    vault_edition_release(v, edition);
 }
 
-static uint64_t sign(void *self, const struct signer_request *request, struct mono deadline,
-                     signer_reply_fn *on_reply, void *arg)
+void vault_edition_release(struct vault *v, struct vault_edition *edition)
 {
-    struct server *s = self;
     AUTO(buf_deinit) struct buf body;
-    struct pending *p = calloc(1, sizeof *p);
 
     buf_init(&body, 0);
-    struct err *e = p != NULL ? put_request(s, request, deadline, &body) : err_nomem();
-
-    if (e != NULL) {
-        free(p);
-        on_reply(arg, e, NULL);
-        return 0;
+    if (--edition->open > 0 || !edition->retired) {
+        return;
     }
-    *p = (struct pending){.server = s, .on_reply = on_reply, .arg = arg};
-    LIST_INSERT_HEAD(&s->vault->pending, p, link);
-    struct io_call call = {
-        .op = VAULT_OP_SIGN,
-        .body = buf_view(&body),
-        .deadline = {deadline.ms + GRACE_MS},
-        .flow = s->index + 1,
-        .lane = s->index + 1,
-        .on_reply = on_signed,
-        .arg = p,
-    };
-    uint64_t handle = io_helper_call(s->vault->helper, &call);
-
-    if (handle != 0) { /* else on_signed() has run, and p is gone */
-        p->handle = handle;
+    LIST_REMOVE(edition, link);
+    buf_put_u32(&body, edition->number);
+    edition_free(edition);
+    if (v->helper != NULL && !body.failed) {
+        send_setup(v, VAULT_OP_FORGET, &body, on_told);
     }
-    return handle;
 }
 
-static void cancel(void *self, uint64_t handle)
-{
-    struct vault *v = ((struct server *)self)->vault;
-    struct pending *p;
+/* --- servers ------------------------------------------------------------------------------------ */
 
-    LIST_FOREACH(p, &v->pending, link)
-    {
-        if (p->handle == handle) {
-            io_helper_cancel(v->helper, handle);
-            LIST_REMOVE(p, link);
-            free(p);
-            return;
+struct vault_client_server *vault_find(const struct vault *v, const char *name)
+{
+    for (size_t i = 0; i < v->n; i++) {
+        if (text_eq(v->servers[i]->name, name)) {
+            return v->servers[i];
         }
     }
+    return NULL;
 }
 
-static void keep(void *self)
+static void server_free(struct vault_client_server *s)
 {
-    (void)self; /* signers belong to the vault object */
+    if (s != NULL) {
+        err_free(&s->last_error);
+        free(s->name);
+        free(s);
+    }
+}
+
+static struct err *add(struct vault *v, const char *name, struct vault_client_server **ret)
+{
+    if (v->n == VAULT_SERVERS_MAX) {
+        return err_new(ERR_LIMIT, "%s: there are %d Vault servers, more are not possible", name,
+                       VAULT_SERVERS_MAX);
+    }
+    struct vault_client_server *s = calloc(1, sizeof *s);
+
+    if (s == NULL || (s->name = text_copy(name)) == NULL) {
+        server_free(s);
+        return err_nomem();
+    }
+    s->vault = v;
+    s->signer =
+        (struct signer){.name = s->name, .kind = "vault", .ops = vault_signer_ops(), .self = s};
+    v->servers[v->n++] = s;
+    *ret = s;
+    return NULL;
+}
+
+struct err *vault_put(struct vault *v, const struct vault_conf *conf,
+                      const struct signer **ret_signer)
+{
+    struct vault_edition *edition = NULL;
+    struct vault_client_server *s = conf->name != NULL ? vault_find(v, conf->name) : NULL;
+    struct err *e = edition_new(v, conf, &edition);
+
+    if (e == NULL && s == NULL) {
+        e = add(v, conf->name, &s);
+    }
+    if (e != NULL) {
+        if (edition != NULL) {
+            edition_free(edition);
+        }
+        return e;
+    }
+    struct vault_edition *old = s->edition;
+
+    s->edition = edition;
+    LIST_INSERT_HEAD(&v->editions, edition, link);
+    configure(v, edition, on_told);
+    if (old != NULL) {
+        retire(v, old);
+    }
+    if (ret_signer != NULL) {
+        *ret_signer = &s->signer;
+    }
+    return NULL;
+}
+
+/* Callbacks may call anything, so each round begins anew. */
+static void end_all(struct vault *v, struct vault_client_server *s)
+{
+    struct vault_pending *p;
+
+    do {
+        LIST_FOREACH(p, &v->pending, link)
+        {
+            if (p->server == s) {
+                vault_pending_end(p, err_new(ERR_GONE, "vault %s was removed", s->name));
+                break;
+            }
+        }
+    } while (p != NULL);
+}
+
+void vault_remove(struct vault *v, const char *name)
+{
+    struct vault_client_server *s = vault_find(v, name);
+
+    if (s == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < v->n; i++) {
+        if (v->servers[i] == s) {
+            memmove(&v->servers[i], &v->servers[i + 1],
+                    (v->n - i - 1) * sizeof(struct vault_client_server *));
+            v->n--;
+            break;
+        }
+    }
+    s->removed = true;
+    end_all(v, s);
+    retire(v, s->edition);
+    server_free(s);
 }
 
 /* --- life --------------------------------------------------------------------------------------- */
 
-static struct err *add_server(struct vault *v, const struct vault_conf *conf)
-{
-    static const struct signer_ops ops = {.sign = sign, .cancel = cancel, .free = keep};
-    struct server *s = &v->servers[v->n];
-    struct err *e = vault_conf_copy(conf, &s->conf);
-
-    if (e == NULL) {
-        s->vault = v;
-        s->index = (uint32_t)v->n;
-        v->signers[v->n] =
-            (struct signer){.name = s->conf.name, .kind = "vault", .ops = &ops, .self = s};
-        v->n++;
-    }
-    return e;
-}
-
 struct err *vault_new(struct io_loop *l, const char *helper_path, const struct vault_conf *conf,
                       size_t n, struct vault **ret, struct signer **ret_signers)
 {
-    if (n > VAULT_SERVERS_MAX) {
-        return err_new(ERR_LIMIT, "%zu Vault servers: at most %d are possible", n,
-                       VAULT_SERVERS_MAX);
-    }
     AUTO(vault_free) struct vault *v = calloc(1, sizeof *v);
 
-    if (v == NULL || (v->servers = calloc(n + 1, sizeof *v->servers)) == NULL ||
-        (v->signers = calloc(n + 1, sizeof *v->signers)) == NULL) {
+    if (v == NULL ||
+        (v->servers = calloc(VAULT_SERVERS_MAX, sizeof(struct vault_client_server *))) == NULL ||
+        (v->first = calloc(n + 1, sizeof *v->first)) == NULL) {
         return err_nomem();
     }
     LIST_INIT(&v->pending);
-    struct err *e = NULL;
+    LIST_INIT(&v->editions);
+    struct err *e = make_helper(v, l, helper_path);
 
     for (size_t i = 0; e == NULL && i < n; i++) {
-        e = add_server(v, &conf[i]);
+        const struct signer *signer = NULL;
+
+        e = vault_put(v, &conf[i], &signer);
+        if (e == NULL) {
+            v->first[i] = *signer;
+        }
     }
-    if (e == NULL) {
-        e = make_helper(v, l, helper_path);
+    if (e != NULL) {
+        return e;
     }
-    if (e == NULL) {
-        *ret_signers = v->signers;
-        *ret = take(&v);
+    if (ret_signers != NULL) {
+        *ret_signers = v->first;
     }
-    return e;
+    *ret = take(&v);
+    return NULL;
 }
 
 void vault_free(struct vault **vp)
@@ -303,11 +352,16 @@ void vault_free(struct vault **vp)
     }
     io_helper_free(&v->helper); /* answers what is pending */
     for (size_t i = 0; i < v->n; i++) {
-        vault_conf_deinit(&v->servers[i].conf);
-        err_free(&v->servers[i].last_error);
+        server_free(v->servers[i]);
+    }
+    while (!LIST_EMPTY(&v->editions)) {
+        struct vault_edition *edition = LIST_FIRST(&v->editions);
+
+        LIST_REMOVE(edition, link);
+        edition_free(edition);
     }
     free(v->servers);
-    free(v->signers);
+    free(v->first);
     free(v);
 }
 
@@ -318,11 +372,11 @@ size_t vault_count(const struct vault *v)
 
 void vault_status(const struct vault *v, size_t i, struct vault_status *ret)
 {
-    const struct server *s = &v->servers[i];
+    const struct vault_client_server *s = v->servers[i];
 
     *ret = (struct vault_status){
-        .name = s->conf.name,
-        .address = s->conf.address,
+        .name = s->name,
+        .address = s->edition->conf.address,
         .state = !s->used                ? VAULT_NEVER_USED
                  : s->last_error == NULL ? VAULT_OK
                                          : VAULT_FAILING,

@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "vault/peer.h"
+
 enum { DAY_S = 24 * 60 * 60 };
 
 struct vault_http {
@@ -25,6 +27,7 @@ struct vault_http {
 /* What the callbacks fill while a request runs. */
 struct intake {
     struct vault_http_answer *answer;
+    size_t max;
     bool too_long;
 };
 
@@ -68,7 +71,7 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg)
 {
     struct intake *in = arg;
 
-    if (n > VAULT_HTTP_ANSWER_MAX_BYTES - in->answer->body.len) {
+    if (n > in->max - in->answer->body.len) {
         in->too_long = true;
         return 0;
     }
@@ -124,6 +127,17 @@ static void free_headers(struct curl_slist **list)
     *list = NULL;
 }
 
+/* What libcurl borrows while a request runs. */
+struct lists {
+    struct curl_slist *headers, *connect_to;
+};
+
+static void free_lists(struct lists *l)
+{
+    free_headers(&l->headers);
+    free_headers(&l->connect_to);
+}
+
 static bool add_header(struct curl_slist **list, const char *name, const char *value)
 {
     char *line = text_fmt("%s: %s", name, value);
@@ -139,36 +153,68 @@ static bool add_header(struct curl_slist **list, const char *name, const char *v
     return grown != NULL;
 }
 
-static struct err *make_headers(const struct vault_http_request *r, struct curl_slist **ret)
+static struct err *make_lists(const struct vault_http_request *r, struct lists *ret)
 {
     if (r->namespace_ != NULL && strpbrk(r->namespace_, "\r\n") != NULL) {
         return err_new(ERR_INPUT, "the namespace holds a line break");
     }
-    bool whole = add_header(ret, "X-Vault-Request", "true") &&
-                 add_header(ret, "Content-Type", "application/json") &&
-                 (r->namespace_ == NULL || add_header(ret, "X-Vault-Namespace", r->namespace_)) &&
-                 (r->token == NULL || add_header(ret, "X-Vault-Token", secret_text(r->token)));
+    struct curl_slist **list = &ret->headers;
+    bool whole = add_header(list, "X-Vault-Request", "true") &&
+                 add_header(list, "Content-Type", "application/json") &&
+                 (r->namespace_ == NULL || add_header(list, "X-Vault-Namespace", r->namespace_)) &&
+                 (r->token == NULL || add_header(list, "X-Vault-Token", secret_text(r->token)));
 
+    if (r->connect_to != NULL) {
+        ret->connect_to = curl_slist_append(NULL, r->connect_to);
+        whole = whole && ret->connect_to != NULL;
+    }
     return whole ? NULL : err_nomem();
 }
 
 /* libcurl itself does not look at the variables that say where a system keeps its CAs. */
-static void set_trust(CURL *curl, const char *ca_bundle)
+static void set_trust(CURL *curl, const struct vault_http_request *r)
 {
-    const char *file = ca_bundle != NULL ? ca_bundle : getenv("SSL_CERT_FILE");
-    const char *folder = ca_bundle != NULL ? NULL : getenv("SSL_CERT_DIR");
+    bool own = r->ca_bundle != NULL || r->ca_pem != NULL;
+    const char *file = own ? r->ca_bundle : getenv("SSL_CERT_FILE");
+    const char *folder = own ? NULL : getenv("SSL_CERT_DIR");
 
-    if (file != NULL) {
-        curl_easy_setopt(curl, CURLOPT_CAINFO, file);
+    if (own || file != NULL) {
+        curl_easy_setopt(curl, CURLOPT_CAINFO, file); /* NULL: not the one libcurl is built with */
     }
-    if (ca_bundle != NULL || folder != NULL) {
+    if (own || folder != NULL) {
         curl_easy_setopt(curl, CURLOPT_CAPATH, folder); /* NULL: the bundle and nothing else */
+    }
+    if (r->ca_pem != NULL) {
+        struct curl_blob pem = {
+            .data = (char *)r->ca_pem, .len = strlen(r->ca_pem), .flags = CURL_BLOB_COPY};
+
+        curl_easy_setopt(curl, CURLOPT_CAINFO_BLOB, &pem);
+    }
+}
+
+/* Where the bytes go, and where they come from. */
+static void set_transfer(struct vault_http *h, const struct vault_http_request *r,
+                         const struct lists *lists, struct intake *in)
+{
+    curl_easy_setopt(h->curl, CURLOPT_URL, r->url);
+    curl_easy_setopt(h->curl, CURLOPT_HTTPHEADER, lists->headers);
+    curl_easy_setopt(h->curl, CURLOPT_CONNECT_TO, lists->connect_to);
+    curl_easy_setopt(h->curl, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(h->curl, CURLOPT_WRITEDATA, in);
+    curl_easy_setopt(h->curl, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(h->curl, CURLOPT_HEADERDATA, in);
+    if (strcmp(r->method, "POST") == 0) {
+        curl_easy_setopt(h->curl, CURLOPT_POSTFIELDS, r->body.len > 0 ? (char *)r->body.p : "");
+        curl_easy_setopt(h->curl, CURLOPT_POSTFIELDSIZE, (long)r->body.len);
     }
 }
 
 static void set_options(struct vault_http *h, const struct vault_http_request *r,
-                        struct curl_slist *headers, struct intake *in)
+                        const struct lists *lists, struct intake *in)
 {
+    int64_t connect_ms = r->connect_timeout_ms > 0 && r->connect_timeout_ms < r->timeout_ms
+                             ? r->connect_timeout_ms
+                             : r->timeout_ms;
     const struct {
         CURLoption option;
         long value;
@@ -180,25 +226,19 @@ static void set_options(struct vault_http *h, const struct vault_http_request *r
         {CURLOPT_SSL_VERIFYHOST, 2},
         {CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1},
         {CURLOPT_TIMEOUT_MS, (long)r->timeout_ms},
-        {CURLOPT_CONNECTTIMEOUT_MS, (long)r->timeout_ms},
+        {CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms},
     };
 
     curl_easy_reset(h->curl);
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
         curl_easy_setopt(h->curl, numbers[i].option, numbers[i].value);
     }
-    curl_easy_setopt(h->curl, CURLOPT_URL, r->url);
-    curl_easy_setopt(h->curl, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(h->curl, CURLOPT_USERAGENT, "holdfast/" HOLDFAST_VERSION);
     curl_easy_setopt(h->curl, CURLOPT_ERRORBUFFER, h->why);
-    curl_easy_setopt(h->curl, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(h->curl, CURLOPT_WRITEDATA, in);
-    curl_easy_setopt(h->curl, CURLOPT_HEADERFUNCTION, on_header);
-    curl_easy_setopt(h->curl, CURLOPT_HEADERDATA, in);
-    set_trust(h->curl, r->ca_bundle);
-    if (strcmp(r->method, "POST") == 0) {
-        curl_easy_setopt(h->curl, CURLOPT_POSTFIELDS, r->body.len > 0 ? (char *)r->body.p : "");
-        curl_easy_setopt(h->curl, CURLOPT_POSTFIELDSIZE, (long)r->body.len);
+    set_trust(h->curl, r);
+    set_transfer(h, r, lists, in);
+    if (r->peer != NULL) {
+        vault_peer_watch(r->peer, h->curl);
     }
 }
 
@@ -235,12 +275,14 @@ static struct err *failure(const struct vault_http *h, CURLcode rc,
                            const struct vault_http_request *r, const struct intake *in)
 {
     const char *why = h->why[0] != '\0' ? h->why : curl_easy_strerror(rc);
-    const char *bundle = r->ca_bundle != NULL ? r->ca_bundle : "the system's CA certificates";
+    const char *bundle = r->ca_bundle != NULL ? r->ca_bundle
+                         : r->ca_pem != NULL  ? "the configured CA certificate"
+                                              : "the system's CA certificates";
     const char *name = curl_easy_strerror(rc);
 
     if (in->too_long) {
         return err_native(ERR_PROTOCOL, ERR_DOMAIN_CURL, (unsigned long)rc, NULL,
-                          "the answer is longer than %d bytes", VAULT_HTTP_ANSWER_MAX_BYTES);
+                          "the answer is longer than %zu bytes", in->max);
     }
     if (rc == CURLE_PEER_FAILED_VERIFICATION) {
         return err_native(ERR_REMOTE, ERR_DOMAIN_CURL, (unsigned long)rc, name,
@@ -248,53 +290,54 @@ static struct err *failure(const struct vault_http *h, CURLcode rc,
                           "address must name a host that the certificate is for",
                           why, bundle);
     }
-    if (rc == CURLE_SSL_CACERT_BADFILE) {
+    if (rc == CURLE_SSL_CACERT_BADFILE || (rc == CURLE_SSL_CERTPROBLEM && r->ca_pem != NULL)) {
         return err_native(ERR_INPUT, ERR_DOMAIN_CURL, (unsigned long)rc, name,
-                          "%s is not a readable file of PEM certificates", bundle);
+                          "%s cannot be read, or holds no PEM certificate", bundle);
     }
     return err_native(code_of(rc), ERR_DOMAIN_CURL, (unsigned long)rc, name, "%s", why);
+}
+
+static void note_answer(CURL *curl, struct vault_http_answer *ret)
+{
+    curl_off_t retry_after_s = 0;
+    long status = 0, sent_bytes = 0;
+
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &retry_after_s);
+    curl_easy_getinfo(curl, CURLINFO_REQUEST_SIZE, &sent_bytes);
+    ret->status = (unsigned)status;
+    ret->unsent = sent_bytes == 0;
+    if (retry_after_s > 0) {
+        ret->retry_after_ms = (retry_after_s < DAY_S ? retry_after_s : DAY_S) * 1000;
+    }
 }
 
 struct err *vault_http_do(struct vault_http *h, const struct vault_http_request *request,
                           struct vault_http_answer *ret)
 {
-    AUTO(free_headers) struct curl_slist *headers = NULL;
-    struct intake in = {.answer = ret};
-    curl_off_t retry_after_s = 0;
-    long status = 0;
+    AUTO(free_lists) struct lists lists = {0};
+    struct intake in = {
+        .answer = ret,
+        .max = request->is_long ? VAULT_HTTP_LONG_MAX_BYTES : VAULT_HTTP_ANSWER_MAX_BYTES,
+    };
 
-    *ret = (struct vault_http_answer){.retry_after_ms = -1};
-    buf_init(&ret->body, VAULT_HTTP_ANSWER_MAX_BYTES);
+    *ret = (struct vault_http_answer){.retry_after_ms = -1, .unsent = true};
+    buf_init(&ret->body, in.max);
     ret->body.secret = true;
-    struct err *e = make_headers(request, &headers);
+    struct err *e = make_lists(request, &lists);
 
     if (e != NULL) {
         return e;
     }
     h->why[0] = '\0';
-    set_options(h, request, headers, &in);
+    set_options(h, request, &lists, &in);
     CURLcode rc = curl_easy_perform(h->curl);
 
-    if (rc == CURLE_OK) {
-        curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &status);
-        curl_easy_getinfo(h->curl, CURLINFO_RETRY_AFTER, &retry_after_s);
-        ret->status = (unsigned)status;
-        if (retry_after_s > 0) {
-            ret->retry_after_ms = (retry_after_s < DAY_S ? retry_after_s : DAY_S) * 1000;
-        }
+    note_answer(h->curl, ret);
+    if (request->peer != NULL) {
+        vault_peer_note(request->peer, h->curl);
     }
     e = rc == CURLE_OK ? NULL : failure(h, rc, request, &in);
-    curl_easy_reset(h->curl); /* the headers and the buffers are about to go */
+    curl_easy_reset(h->curl); /* the lists and the buffers are about to go */
     return e;
-}
-
-bool vault_http_was_unsent(const struct err *e)
-{
-    if (err_domain(e) != ERR_DOMAIN_CURL) {
-        return false;
-    }
-    unsigned long native = err_native_code(e);
-
-    return native == CURLE_COULDNT_RESOLVE_PROXY || native == CURLE_COULDNT_RESOLVE_HOST ||
-           native == CURLE_COULDNT_CONNECT;
 }

@@ -6,7 +6,12 @@
 /** One worker's HTTP client; keeps its connections open between requests. Not for two threads. */
 struct vault_http;
 
-enum { VAULT_HTTP_ANSWER_MAX_BYTES = 1024 * 1024 };
+struct vault_peer;
+
+enum {
+    VAULT_HTTP_ANSWER_MAX_BYTES = 1024 * 1024,
+    VAULT_HTTP_LONG_MAX_BYTES = 8 * 1024 * 1024, /* lists of names */
+};
 
 /** vault_http_init() - once per program, before any thread */
 struct err *vault_http_init(void) MUST_CHECK;
@@ -16,15 +21,22 @@ void vault_http_free(struct vault_http **h);
 struct vault_http_request {
     const char *method; /* "GET", "POST" */
     const char *url;
+    const char *connect_to;     /* "::host:port" to connect to in place of the URL's, whose name
+                                   is verified and sent as SNI all the same; NULL: the URL's */
     const char *namespace_;     /* NULL: none */
-    const char *ca_bundle;      /* NULL: the system's */
+    const char *ca_bundle;      /* file; NULL: ... */
+    const char *ca_pem;         /* ... this text; NULL: the system's */
     const struct secret *token; /* NULL: none; checked to be fit for a header by the caller */
     struct view body;           /* JSON; may be empty */
     int64_t timeout_ms;         /* above 0 */
+    int64_t connect_timeout_ms; /* 0: as above */
+    bool is_long;               /* the answer may have VAULT_HTTP_LONG_MAX_BYTES */
+    struct vault_peer *peer;    /* a new connection is made and described here; NULL: no matter */
 };
 
 struct vault_http_answer {
     unsigned status;
+    bool unsent;            /* after an error: no byte of the request has reached a server */
     struct buf body;        /* secret */
     int64_t retry_after_ms; /* below 0: not said */
     bool has_date;
@@ -33,18 +45,15 @@ struct vault_http_answer {
 };
 
 /**
- * vault_http_do() - one request, one answer: TLS 1.2 or later, no redirects, at most
- * VAULT_HTTP_ANSWER_MAX_BYTES
+ * vault_http_do() - one request, one answer: TLS 1.2 or later, no redirects, an answer of
+ * VAULT_HTTP_ANSWER_MAX_BYTES at most, unless it may be long
  * @ret: caller ends it with vault_http_answer_deinit(), after an error as well
  * Any status is an answer, not an error.
  * Errors: TIMEOUT; GONE (nobody there, connection lost); REMOTE (TLS, certificates); INPUT (the CA
- * bundle); PROTOCOL (not HTTP, too long)
+ * certificates); PROTOCOL (not HTTP, too long)
  */
 struct err *vault_http_do(struct vault_http *h, const struct vault_http_request *request,
                           struct vault_http_answer *ret) MUST_CHECK;
 void vault_http_answer_deinit(struct vault_http_answer *a);
-
-/** vault_http_was_unsent() - true when @e of vault_http_do() says that no byte reached a server */
-bool vault_http_was_unsent(const struct err *e);
 
 #endif

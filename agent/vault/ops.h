@@ -2,31 +2,28 @@
 #define HF_VAULT_OPS_H
 
 #include "ipc/ipc.h"
-#include "vault/vault.h"
+#include "vault/conf.h"
 
-/** What the agent asks of holdfast-vault. */
+/** What the agent asks of holdfast-vault. All but the first two carry a struct vault_query. */
 enum vault_op {
-    VAULT_OP_CONFIGURE = 1, /* all servers; once, before anything else; empty answer */
+    VAULT_OP_CONFIGURE = 1, /* uint32 number, one server's configuration; empty answer */
     VAULT_OP_SIGN = 2,      /* one certificate */
+    VAULT_OP_FORGET = 3,    /* a server; empty answer */
+    VAULT_OP_CHECK = 4,     /* events: a step each; empty answer */
+    VAULT_OP_MOUNTS = 5,    /* mounts */
+    VAULT_OP_ROLES = 6,     /* events: names; empty answer */
+    VAULT_OP_KV_GET = 7,    /* bool present, string text, uint64 version */
+    VAULT_OP_KV_CAS = 8,    /* uint64 version */
+    VAULT_OP_KV_LIST = 9,   /* events: names; empty answer */
 };
 
-enum { VAULT_WORKERS = 4 };
-
-/** vault_conf_copy() - a deep copy; on an error @ret is empty. NOMEM */
-struct err *vault_conf_copy(const struct vault_conf *from, struct vault_conf *ret) MUST_CHECK;
-/** vault_conf_deinit() - frees the strings and the secret of a copy and empties it */
-void vault_conf_deinit(struct vault_conf *c);
-/** vault_confs_free() - a list that vault_confs_get() made */
-void vault_confs_free(struct vault_conf **list, size_t n);
-
-/** vault_confs_put() - the body of CONFIGURE; @b should be marked secret */
-void vault_confs_put(struct buf *b, const struct vault_conf *conf, size_t n);
-/** vault_confs_get() - read it; the caller frees with vault_confs_free(). PROTOCOL, LIMIT, NOMEM */
-struct err *vault_confs_get(struct rd *r, struct vault_conf **ret, size_t *ret_n) MUST_CHECK;
+/* Servers have numbers that are never used again; 0 is none. Requests that name a number may reach a
+ * worker before the configuration has reached another: they wait for it, not longer than this. */
+enum { VAULT_WORKERS = 4, VAULT_CONFIGURE_MS = 10000 };
 
 /** A signing request as the helper sees it: signer_request with its own memory. */
 struct vault_ask {
-    uint32_t server;      /* index into CONFIGURE's list */
+    uint32_t server;      /* its number */
     struct mono deadline; /* one clock for the whole machine */
     enum ssh_cert_kind kind;
     int64_t ttl_s;

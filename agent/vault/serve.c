@@ -1,67 +1,82 @@
 /*
- * The operations of holdfast-vault: take the configuration once, then sign. Each worker owns one
- * HTTP client; what they share, the logins, has locks of its own. The list of servers is written by
- * CONFIGURE before any other worker exists and is only read from then on.
+ * The operations of holdfast-vault: which server a request is about, and who serves it. Each worker
+ * owns one HTTP client; what they share, the table of servers and the logins, has locks of its own.
  */
 #include "vault/serve.h"
 
 #include <stdlib.h>
 
+#include "vault/look_serve.h"
+#include "vault/servers.h"
 #include "vault/sign.h"
 
 struct vault_helper {
-    struct vault_conf *servers; /* n of them, as are the logins */
-    struct vault_auth **logins;
-    size_t n;
+    struct vault_servers *servers;
 };
 
 struct err *vault_helper_new(struct vault_helper **ret)
 {
-    *ret = calloc(1, sizeof **ret);
-    return *ret != NULL ? NULL : err_nomem();
+    AUTO(vault_helper_free) struct vault_helper *h = calloc(1, sizeof *h);
+    struct err *e = h != NULL ? vault_servers_new(&h->servers) : err_nomem();
+
+    if (e == NULL) {
+        *ret = take(&h);
+    }
+    return e;
 }
 
 void vault_helper_free(struct vault_helper **hp)
 {
     struct vault_helper *h = take(hp);
 
-    if (h == NULL) {
-        return;
+    if (h != NULL) {
+        vault_servers_free(&h->servers);
+        free(h);
     }
-    for (size_t i = 0; h->logins != NULL && i < h->n; i++) {
-        vault_auth_free(&h->logins[i]);
-    }
-    free(h->logins);
-    vault_confs_free(&h->servers, h->n);
-    free(h);
 }
+
+/* --- configuration ------------------------------------------------------------------------------ */
 
 static struct err *on_configure(struct vault_helper *h, struct ipc_request *request)
 {
-    if (h->servers != NULL) {
-        return err_new(ERR_BUG, "holdfast-vault is configured already");
-    }
-    struct err *e = vault_confs_get(&request->body, &h->servers, &h->n);
+    uint32_t number = rd_u32(&request->body);
+    struct vault_conf conf = {0};
+    struct err *e = vault_conf_get(&request->body, &conf);
 
-    if (e == NULL && (h->logins = calloc(h->n + 1, sizeof(struct vault_auth *))) == NULL) {
-        e = err_nomem();
+    if (e == NULL) {
+        e = rd_end(&request->body, "Vault configuration");
     }
-    for (size_t i = 0; e == NULL && i < h->n; i++) {
-        e = vault_auth_new(h->servers[i].login, &h->logins[i]);
+    if (e != NULL) {
+        vault_conf_deinit(&conf);
+        return e;
     }
-    return e != NULL ? e : ipc_server_grow(request->server, VAULT_WORKERS);
+    return vault_servers_add(h->servers, number, &conf);
 }
 
-static struct err *sign(struct vault_helper *h, struct vault_http *http,
+static struct err *on_forget(struct vault_helper *h, struct ipc_request *request)
+{
+    uint32_t number = rd_u32(&request->body);
+    struct err *e = rd_end(&request->body, "number of a Vault server");
+
+    if (e == NULL) {
+        vault_servers_forget(h->servers, number);
+    }
+    return e;
+}
+
+/* --- signing ------------------------------------------------------------------------------------ */
+
+static struct err *sign(struct vault_server *server, struct vault_http *http,
                         const struct vault_ask *ask, struct buf *reply)
 {
-    const struct vault_conf *server = &h->servers[ask->server];
-    struct vault_api api = {.http = http, .server = server, .deadline = ask->deadline};
+    struct vault_api api = {
+        .http = http, .server = &server->conf, .deadline = ask->deadline, .good = &server->good};
     struct vault_signed done = {0};
-    struct err *e = vault_sign(h->logins[ask->server], &api, ask, &done);
+    struct err *e = vault_sign(server->auth, &api, ask, &done);
 
     if (e != NULL) {
-        return err_add(e, "vault %s at %s", server->name, server->address);
+        return err_add(e, "vault %s at %s", server->conf.name,
+                       vault_conf_address(&server->conf, atomic_load(&server->good)));
     }
     struct signer_answer answer = {
         .cert_line = view_cstr(done.cert_line),
@@ -79,21 +94,104 @@ static struct err *on_sign(struct vault_helper *h, struct vault_http *http,
                            struct ipc_request *request)
 {
     AUTO(vault_ask_deinit) struct vault_ask ask = {0};
+    struct vault_server *server = NULL;
     struct err *e = vault_ask_get(&request->body, &ask);
 
-    if (e == NULL && ask.server >= h->n) {
-        e = err_new(ERR_BUG, "there is no Vault server number %u", ask.server);
+    if (e == NULL) {
+        e = vault_servers_hold(h->servers, ask.server, ask.deadline, &server);
     }
-    return e != NULL ? e : sign(h, http, &ask, request->reply);
+    if (e == NULL) {
+        e = sign(server, http, &ask, request->reply);
+    }
+    vault_servers_let_go(h->servers, &server);
+    return e;
+}
+
+/* --- all else ----------------------------------------------------------------------------------- */
+
+/* The same configuration, not logged in to: a check that leaned on an old login would prove little. */
+static struct err *hold_afresh(struct vault_helper *h, struct vault_server **server)
+{
+    struct vault_server *old = take(server);
+    struct vault_conf conf = {0};
+    struct err *e = vault_conf_copy(&old->conf, &conf);
+
+    vault_servers_let_go(h->servers, &old);
+    return e != NULL ? e : vault_servers_hold_new(h->servers, &conf, server);
+}
+
+/* Whom a query is about; a configuration that came along moves into the server. */
+static struct err *hold(struct vault_helper *h, uint8_t op, struct vault_query *q,
+                        struct vault_server **ret)
+{
+    if (q->server == 0) {
+        return vault_servers_hold_new(h->servers, (struct vault_conf *)q->conf, ret);
+    }
+    struct err *e = vault_servers_hold(h->servers, q->server, q->deadline, ret);
+
+    return e == NULL && op == VAULT_OP_CHECK ? hold_afresh(h, ret) : e;
+}
+
+static struct err *on_query(struct vault_helper *h, struct vault_http *http,
+                            struct ipc_request *request)
+{
+    static vault_serve_fn *const serve_fns[] = {
+        [VAULT_OP_CHECK] = vault_serve_check,   [VAULT_OP_MOUNTS] = vault_serve_mounts,
+        [VAULT_OP_ROLES] = vault_serve_roles,   [VAULT_OP_KV_GET] = vault_serve_kv_get,
+        [VAULT_OP_KV_CAS] = vault_serve_kv_cas, [VAULT_OP_KV_LIST] = vault_serve_kv_list,
+    };
+    AUTO(vault_query_deinit) struct vault_query q = {0};
+    struct vault_server *server = NULL;
+    struct err *e = vault_query_get(&request->body, &q);
+
+    if (e == NULL) {
+        e = hold(h, request->op, &q, &server);
+    }
+    if (e == NULL) {
+        struct vault_look look = {
+            .api = {.http = http,
+                    .server = &server->conf,
+                    .deadline = q.deadline,
+                    .good = &server->good},
+            .auth = server->auth,
+            .query = &q,
+            .request = request,
+        };
+
+        e = serve_fns[request->op](&look);
+        if (e != NULL && request->op != VAULT_OP_CHECK) {
+            e = err_add(e, "vault %s at %s", server->conf.name,
+                        vault_conf_address(&server->conf, atomic_load(&server->good)));
+        }
+    }
+    vault_servers_let_go(h->servers, &server);
+    return e;
 }
 
 static struct err *serve(void *helper, void *worker, struct ipc_request *request)
 {
+    struct err *e = ipc_server_grow(request->server, VAULT_WORKERS);
+
+    if (e != NULL) {
+        return e;
+    }
+    if (worker == NULL) {
+        return err_nomem();
+    }
     switch (request->op) {
     case VAULT_OP_CONFIGURE:
         return on_configure(helper, request);
+    case VAULT_OP_FORGET:
+        return on_forget(helper, request);
     case VAULT_OP_SIGN:
-        return worker != NULL ? on_sign(helper, worker, request) : err_nomem();
+        return on_sign(helper, worker, request);
+    case VAULT_OP_CHECK:
+    case VAULT_OP_MOUNTS:
+    case VAULT_OP_ROLES:
+    case VAULT_OP_KV_GET:
+    case VAULT_OP_KV_CAS:
+    case VAULT_OP_KV_LIST:
+        return on_query(helper, worker, request);
     default:
         return err_new(ERR_PROTOCOL, "holdfast-vault has no operation %u", request->op);
     }

@@ -80,12 +80,11 @@ static struct err *make_body(const struct vault_ask *ask, json_t **ret)
     return NULL;
 }
 
-static struct err *make_url(const struct vault_conf *server, const struct vault_ask *ask,
-                            struct buf *url, const char **ret)
+static struct err *make_path(const struct vault_ask *ask, struct buf *path, const char **ret)
 {
-    struct err *e = vault_url_begin(url, server->address);
+    struct err *e = NULL;
 
-    if (e == NULL && ask->issuer_ref != NULL) {
+    if (ask->issuer_ref != NULL) {
         /* OpenBao 2.7: sign/<role> ignores an issuer_ref in the body, with a warning only */
         e = err_new(ERR_UNSUPPORTED,
                     "the issuer \"%s\" was asked for, but it is the role that says "
@@ -93,15 +92,15 @@ static struct err *make_url(const struct vault_conf *server, const struct vault_
                     ask->issuer_ref);
     }
     if (e == NULL) {
-        e = err_add(vault_url_path(url, ask->mount), "mount");
+        e = err_add(vault_url_path(path, ask->mount), "mount");
     }
     if (e == NULL) {
-        e = vault_url_path(url, "sign");
+        e = vault_url_path(path, "sign");
     }
     if (e == NULL) {
-        e = err_add(vault_url_name(url, ask->role), "role");
+        e = err_add(vault_url_name(path, ask->role), "role");
     }
-    return e != NULL ? e : vault_url_end(url, ret);
+    return e != NULL ? e : vault_url_end(path, ret);
 }
 
 struct err *vault_sign_read(const json_t *root, struct vault_signed *ret)
@@ -151,20 +150,20 @@ static struct err *hint(struct err *e, const struct vault_ask *ask)
 struct err *vault_sign(struct vault_auth *auth, const struct vault_api *api,
                        const struct vault_ask *ask, struct vault_signed *ret)
 {
-    AUTO(buf_deinit) struct buf url;
+    AUTO(buf_deinit) struct buf path;
     AUTO(vault_json_free) json_t *body = NULL;
     AUTO(vault_api_answer_deinit) struct vault_api_answer answer = {0};
     struct vault_api_call call = {.method = "POST"};
 
-    buf_init(&url, 0);
-    struct err *e = make_url(api->server, ask, &url, &call.url);
+    buf_init(&path, 0);
+    struct err *e = make_path(ask, &path, &call.path);
 
     if (e == NULL) {
         e = make_body(ask, &body);
         call.body = body;
     }
     if (e == NULL) {
-        e = hint(vault_auth_do(auth, api, &call, &answer), ask);
+        e = hint(vault_auth_do(auth, api, &call, NULL, &answer), ask);
     }
     if (e == NULL) {
         e = vault_sign_read(answer.root, ret);

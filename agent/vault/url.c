@@ -48,6 +48,46 @@ struct err *vault_url_begin(struct buf *url, const char *address)
     return NULL;
 }
 
+static bool is_name(const char *name)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._";
+    bool is_ipv6 = name[0] == '[' && name[strspn(name + 1, "0123456789abcdefABCDEF:.") + 1] == ']';
+
+    return is_ipv6 ? strchr(name, ']')[1] == '\0'
+                   : name[0] != '\0' && name[strspn(name, plain)] == '\0';
+}
+
+struct err *vault_url_named(struct buf *url, const char *address, const char *name,
+                            struct buf *connect_to)
+{
+    AUTO(buf_deinit) struct buf plain;
+
+    buf_init(&plain, 0);
+    struct err *e = vault_url_begin(&plain, address);
+
+    if (e != NULL) {
+        return e;
+    }
+    if (!is_name(name)) {
+        return refuse("the server name", name, "is not the name of a host");
+    }
+    static const char scheme[] = "https://";
+    const char *host = address + strlen(scheme);
+    size_t len = strcspn(host, "/");
+    size_t host_len = host[0] == '[' ? strcspn(host, "]/") + 1 : strcspn(host, ":/");
+
+    host_len = host_len < len ? host_len : len;
+    buf_put(connect_to, "::", 2);
+    buf_put(connect_to, host, host_len);
+    buf_put(connect_to, ":", host_len == len ? 1 : 0); /* no port: the URL's */
+    buf_put(connect_to, host + host_len, len - host_len);
+    buf_put_u8(connect_to, 0);
+    buf_put(url, scheme, strlen(scheme));
+    buf_put(url, name, strlen(name));
+    buf_put(url, plain.data + strlen(scheme) + host_len, plain.len - strlen(scheme) - host_len);
+    return buf_check(connect_to, "an address");
+}
+
 static void put_segment(struct buf *url, struct view segment)
 {
     static const char plain[] =

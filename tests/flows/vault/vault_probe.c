@@ -6,23 +6,21 @@
  *   sign,server=0,mount=ssh,role=web,principals=a+b,key=FILE,n=1,...   n requests at once, and one
  *                   to another server with also=1; results come in the order of the answers
  *   cancel,...      as sign, but taken back at once
+ *                   with then=put, or then=remove, that is done while they are under way
+ *   put,name=...    add or replace a server, with the settings of an argument; remove,name=...
  *   status
- * A token may be given as token_env=NAME, an environment variable that is emptied.
+ *   check, mounts, roles, kv-...   see probe_look.c
+ * A server is a place in the list, or a name. A token may be given as token_env=NAME, an environment variable that is emptied.
  */
-#include <jansson.h>
+#include "probe_look.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "vault/vault.h"
+#include "vault/conf.h"
 
-enum { FIELDS_MAX = 32, OPTIONS_MAX = 8, REQUESTS_MAX = 200 };
-
-/* A line cut into pairs; the strings live in the line. */
-struct fields {
-    size_t n;
-    char *name[FIELDS_MAX], *value[FIELDS_MAX];
-};
+enum { OPTIONS_MAX = 8, REQUESTS_MAX = 200 };
 
 static struct fields cut(char *line)
 {
@@ -41,7 +39,7 @@ static struct fields cut(char *line)
     return f;
 }
 
-static const char *find(const struct fields *f, const char *name)
+const char *probe_find(const struct fields *f, const char *name)
 {
     for (size_t i = 0; i < f->n; i++) {
         if (strcmp(f->name[i], name) == 0) {
@@ -51,9 +49,9 @@ static const char *find(const struct fields *f, const char *name)
     return NULL;
 }
 
-static long number(const struct fields *f, const char *name, long otherwise)
+long probe_number(const struct fields *f, const char *name, long otherwise)
 {
-    const char *text = find(f, name);
+    const char *text = probe_find(f, name);
 
     return text != NULL ? strtol(text, NULL, 10) : otherwise;
 }
@@ -73,16 +71,7 @@ static void must(struct err *e)
 
 /* --- requests --------------------------------------------------------------------------------- */
 
-struct probe {
-    struct io_loop *loop;
-    struct vault *vault;
-    struct signer *signers;
-    size_t servers;
-    json_t *results;
-    long open;
-};
-
-static json_t *error_json(const struct err *e)
+json_t *probe_error(const struct err *e)
 {
     json_t *clauses = json_array();
 
@@ -94,20 +83,32 @@ static json_t *error_json(const struct err *e)
                      err_native_name(e), "text", err_text(e), "clauses", clauses);
 }
 
+void probe_done(struct probe *p, json_t *result)
+{
+    json_array_append_new(p->results, result);
+    if (--p->open == 0) {
+        io_loop_stop(p->loop);
+    }
+}
+
+void probe_wait(struct probe *p)
+{
+    if (p->open > 0) {
+        must(io_loop_run(p->loop));
+    }
+}
+
 static void on_reply(void *arg, struct err *e, const struct signer_answer *answer)
 {
     struct probe *p = arg;
     json_t *result =
-        e != NULL ? json_pack("{s:o}", "error", error_json(e))
+        e != NULL ? json_pack("{s:o}", "error", probe_error(e))
                   : json_pack("{s:s%, s:s, s:I, s:b}", "cert", answer->cert_line.p,
                               answer->cert_line.len, "request_id", answer->request_id, "skew_s",
                               (json_int_t)answer->skew_s, "has_skew", answer->has_skew);
 
     err_free(&e);
-    json_array_append_new(p->results, result);
-    if (--p->open == 0) {
-        io_loop_stop(p->loop);
-    }
+    probe_done(p, result);
 }
 
 static char **split(const char *text)
@@ -151,52 +152,111 @@ static struct ssh_key *read_key(const char *path)
     return key;
 }
 
+/* A place in the list, or a name; NULL: the first. */
+static const struct signer *find_signer(const struct probe *p, const char *text)
+{
+    size_t i = text != NULL ? strtoul(text, NULL, 10) : 0;
+
+    if (text != NULL && strspn(text, "0123456789") < strlen(text)) {
+        for (i = 0; i < SIGNERS_MAX; i++) {
+            if (p->signers[i] != NULL && strcmp(p->signers[i]->name, text) == 0) {
+                break;
+            }
+        }
+    }
+    if (i >= SIGNERS_MAX || p->signers[i] == NULL) {
+        die(err_new(ERR_INPUT, "no server %s", text != NULL ? text : "0"));
+    }
+    return p->signers[i];
+}
+
+static struct err *put(struct probe *p, const struct fields *f)
+{
+    struct vault_conf conf = probe_conf(f);
+    const struct signer *signer = NULL;
+    struct err *e = vault_put(p->vault, &conf, &signer);
+    size_t i = 0;
+
+    while (e == NULL && p->signers[i] != NULL && p->signers[i]->self != signer->self) {
+        i++;
+    }
+    if (e == NULL) {
+        p->signers[i] = signer;
+    }
+    probe_conf_deinit(&conf);
+    return e;
+}
+
+static void forget(struct probe *p, const char *name)
+{
+    size_t i = 0;
+
+    while (p->signers[i] != find_signer(p, name)) {
+        i++;
+    }
+    vault_remove(p->vault, name);
+    for (; p->signers[i] != NULL; i++) {
+        p->signers[i] = p->signers[i + 1];
+    }
+}
+
+static void change(struct probe *p, const struct fields *f, const char *how)
+{
+    if (strcmp(how, "remove") == 0) {
+        forget(p, probe_find(f, "name"));
+    } else {
+        must(put(p, f));
+    }
+}
+
 static void send_all(struct probe *p, const struct fields *f, const struct signer_request *request)
 {
-    const struct signer *signer = &p->signers[number(f, "server", 0)];
+    const struct signer *signer = find_signer(p, probe_find(f, "server"));
     uint64_t handle[REQUESTS_MAX] = {0};
-    long n = number(f, "n", 1);
+    long n = probe_number(f, "n", 1);
     bool cancel = strcmp(f->name[0], "cancel") == 0;
 
     p->open = n;
     for (long i = 0; i < n && i < REQUESTS_MAX; i++) {
         handle[i] = signer->ops->sign(signer->self, request,
-                                      mono_in(number(f, "deadline_ms", 20000)), on_reply, p);
+                                      mono_in(probe_number(f, "deadline_ms", 20000)), on_reply, p);
     }
-    if (find(f, "also") != NULL) {
-        signer = &p->signers[number(f, "also", 0)];
+    if (probe_find(f, "also") != NULL) {
+        signer = find_signer(p, probe_find(f, "also"));
         p->open++;
-        signer->ops->sign(signer->self, request, mono_in(number(f, "deadline_ms", 20000)), on_reply,
-                          p);
+        signer->ops->sign(signer->self, request, mono_in(probe_number(f, "deadline_ms", 20000)),
+                          on_reply, p);
     }
     for (long i = 0; cancel && i < n && i < REQUESTS_MAX; i++) {
         signer->ops->cancel(signer->self, handle[i]);
         p->open -= handle[i] != 0;
     }
-    if (p->open > 0) {
-        must(io_loop_run(p->loop));
+    if (probe_find(f, "then") != NULL) {
+        change(p, f, probe_find(f, "then"));
     }
+    probe_wait(p);
 }
 
 static void sign(struct probe *p, const struct fields *f)
 {
     struct ssh_cert_option critical[OPTIONS_MAX + 1] = {0}, extensions[OPTIONS_MAX + 1] = {0};
-    char **critical_names = split(find(f, "critical"));
-    char **extension_names = split(find(f, "extensions"));
-    char **principals = split(find(f, "principals"));
-    const char *kind = find(f, "kind");
-    struct ssh_key *key = read_key(find(f, "key"));
+    char **critical_names = split(probe_find(f, "critical"));
+    char **extension_names = split(probe_find(f, "extensions"));
+    char **principals = split(probe_find(f, "principals"));
+    const char *kind = probe_find(f, "kind");
+    struct ssh_key *key = read_key(probe_find(f, "key"));
     struct signer_request request = {
         .key = key,
         .kind = kind != NULL && strcmp(kind, "host") == 0 ? SSH_CERT_HOST : SSH_CERT_USER,
-        .mount = find(f, "mount"),
-        .role = find(f, "role"),
-        .issuer_ref = find(f, "issuer_ref"),
-        .key_id = find(f, "key_id"),
+        .mount = probe_find(f, "mount"),
+        .role = probe_find(f, "role"),
+        .issuer_ref = probe_find(f, "issuer_ref"),
+        .key_id = probe_find(f, "key_id"),
         .principals = principals,
-        .ttl_s = number(f, "ttl", 0),
-        .critical = find(f, "critical") != NULL ? options(critical_names, critical) : NULL,
-        .extensions = find(f, "extensions") != NULL ? options(extension_names, extensions) : NULL,
+        .ttl_s = probe_number(f, "ttl", 0),
+        .critical = probe_find(f, "critical") != NULL ? options(critical_names, critical) : NULL,
+        .extensions =
+            probe_find(f, "extensions") != NULL ? options(extension_names, extensions) : NULL,
     };
 
     send_all(p, f, &request);
@@ -219,20 +279,45 @@ static void status(struct probe *p)
         json_array_append_new(
             p->results, json_pack("{s:s, s:s, s:s, s:o?, s:b, s:b, s:i, s:i}", "name", s.name,
                                   "address", s.address, "state", states[s.state], "last_error",
-                                  s.last_error != NULL ? error_json(s.last_error) : NULL, "has_ok",
+                                  s.last_error != NULL ? probe_error(s.last_error) : NULL, "has_ok",
                                   s.last_ok.s != 0, "has_skew", s.has_skew, "pid", (int)helper.pid,
                                   "restarts", (int)helper.restarts));
+    }
+}
+
+/* put and remove answer with the list of names, or an error. */
+static void administer(struct probe *p, const struct fields *f)
+{
+    struct err *e = NULL;
+
+    if (strcmp(f->name[0], "remove") == 0) {
+        forget(p, probe_find(f, "name"));
+    } else {
+        e = put(p, f);
+    }
+    if (e != NULL) {
+        json_array_append_new(p->results, json_pack("{s:o}", "error", probe_error(e)));
+        err_free(&e);
+    }
+    for (size_t i = 0; i < vault_count(p->vault); i++) {
+        struct vault_status s;
+
+        vault_status(p->vault, i, &s);
+        json_array_append_new(p->results, json_string(s.name));
     }
 }
 
 static void obey(struct probe *p, char *line)
 {
     struct fields f = cut(line);
+    const char *command = f.n > 0 ? f.name[0] : "";
 
     p->results = json_array();
-    if (f.n > 0 && strcmp(f.name[0], "status") == 0) {
+    if (strcmp(command, "status") == 0) {
         status(p);
-    } else if (f.n > 0) {
+    } else if (strcmp(command, "put") == 0 || strcmp(command, "remove") == 0) {
+        administer(p, &f);
+    } else if (f.n > 0 && !probe_look(p, &f)) {
         sign(p, &f);
     }
     json_dumpf(p->results, stdout, JSON_COMPACT);
@@ -243,53 +328,89 @@ static void obey(struct probe *p, char *line)
 
 /* --- configuration ------------------------------------------------------------------------------ */
 
-static struct vault_conf read_conf(char *argument)
+static char *read_pem(const char *path)
 {
-    struct fields f = cut(argument);
-    const char *login = find(&f, "login");
-    struct secret *token = NULL;
+    struct buf text;
 
-    if (find(&f, "token_env") != NULL) {
-        must(secret_from_env(find(&f, "token_env"), &token));
+    if (path == NULL) {
+        return NULL;
     }
-    return (struct vault_conf){
-        .name = find(&f, "name"),
-        .address = find(&f, "address"),
-        .namespace_ = find(&f, "namespace"),
-        .ca_bundle = find(&f, "ca"),
-        .login = login != NULL && strcmp(login, "approle") == 0 ? VAULT_LOGIN_APPROLE
-                                                                : VAULT_LOGIN_TOKEN,
-        .login_mount = find(&f, "login_mount") != NULL ? find(&f, "login_mount") : "approle",
-        .token_file = find(&f, "token_file"),
-        .token = token,
-        .role_id_file = find(&f, "role_id_file"),
-        .secret_id_file = find(&f, "secret_id_file"),
-        .secret_id_wrapped = find(&f, "wrapped") != NULL,
-        .wrapping_path = find(&f, "wrapping_path"),
-        .request_timeout_ms = number(&f, "request_timeout_ms", 0),
-    };
+    buf_init(&text, 0);
+    must(file_read(path, 200000, &text));
+    buf_put_u8(&text, 0);
+    return (char *)text.data; /* moved */
+}
+
+struct vault_conf probe_conf(const struct fields *f)
+{
+    const char *login = probe_find(f, "login"), *mount = probe_find(f, "login_mount");
+    struct secret *token = NULL;
+    char **more = probe_find(f, "more") != NULL ? split(probe_find(f, "more")) : NULL;
+    char *pem = read_pem(probe_find(f, "ca_pem"));
+
+    if (probe_find(f, "token_env") != NULL) {
+        must(secret_from_env(probe_find(f, "token_env"), &token));
+    }
+    struct vault_conf owned = {0},
+                      conf = {
+                          .name = probe_find(f, "name"),
+                          .address = probe_find(f, "address"),
+                          .addresses = more,
+                          .server_name = probe_find(f, "server_name"),
+                          .namespace_ = probe_find(f, "namespace"),
+                          .ca_bundle = probe_find(f, "ca"),
+                          .ca_pem = pem,
+                          .login = login != NULL && strcmp(login, "approle") == 0
+                                       ? VAULT_LOGIN_APPROLE
+                                       : VAULT_LOGIN_TOKEN,
+                          .login_mount = mount != NULL ? mount : "approle",
+                          .token_file = probe_find(f, "token_file"),
+                          .token = token,
+                          .role_id_file = probe_find(f, "role_id_file"),
+                          .secret_id_file = probe_find(f, "secret_id_file"),
+                          .secret_id_wrapped = probe_find(f, "wrapped") != NULL,
+                          .wrapping_path = probe_find(f, "wrapping_path"),
+                          .request_timeout_ms = probe_number(f, "request_timeout_ms", 0),
+                          .renew_by_interval = probe_find(f, "renew_interval_s") != NULL,
+                          .renew_interval_s = probe_number(f, "renew_interval_s", 0),
+                      };
+
+    must(vault_conf_copy(&conf, &owned));
+    secret_free(&token);
+    text_list_free(&more);
+    free(pem);
+    return owned;
+}
+
+void probe_conf_deinit(struct vault_conf *conf)
+{
+    vault_conf_deinit(conf);
 }
 
 int main(int argc, char **argv)
 {
-    struct probe p = {.servers = (size_t)argc - 2};
-    struct vault_conf *conf = calloc(p.servers + 1, sizeof *conf);
+    struct probe p = {0};
+    struct vault_conf conf[SIGNERS_MAX] = {{0}};
+    size_t n = argc > 2 ? (size_t)argc - 2 : 0;
+    struct signer *signers = NULL;
     char line[8192];
 
-    if (argc < 3 || conf == NULL) {
+    if (argc < 2 || n >= SIGNERS_MAX) {
         return 2;
     }
     secret_heap_init();
     log_init("vault_probe", LOG_INFO);
-    for (size_t i = 0; i < p.servers; i++) {
-        conf[i] = read_conf(argv[i + 2]);
+    for (size_t i = 0; i < n; i++) {
+        struct fields f = cut(argv[i + 2]);
+
+        conf[i] = probe_conf(&f);
     }
     must(io_loop_new(&p.loop));
-    must(vault_new(p.loop, argv[1], conf, p.servers, &p.vault, &p.signers));
-    for (size_t i = 0; i < p.servers; i++) {
-        secret_free((struct secret **)&conf[i].token);
+    must(vault_new(p.loop, argv[1], conf, n, &p.vault, n > 0 ? &signers : NULL));
+    for (size_t i = 0; i < n; i++) {
+        p.signers[i] = &signers[i];
+        probe_conf_deinit(&conf[i]);
     }
-    free(conf);
     while (fgets(line, sizeof line, stdin) != NULL) {
         obey(&p, line);
     }

@@ -8,20 +8,7 @@
 
 #include <cmocka.h>
 
-/* Parses bytes and frees what came of it; true when they were taken. */
-typedef bool parse_fn(struct view bytes);
-
-static bool parse_confs(struct view bytes)
-{
-    struct rd r = rd_of(bytes);
-    struct vault_conf *list = NULL;
-    size_t n = 0;
-    AUTO(err_free) struct err *e = vault_confs_get(&r, &list, &n);
-
-    assert_true((e == NULL) == (list != NULL));
-    vault_confs_free(&list, n);
-    return e == NULL;
-}
+#include "vault/break_it.h"
 
 static bool parse_ask(struct view bytes)
 {
@@ -49,119 +36,6 @@ static bool parse_answer(struct view bytes)
 
     assert_true((e == NULL) == (request_id != NULL));
     return e == NULL;
-}
-
-/* Every truncation and one byte too many are refused; no flipped bit does harm. */
-static void break_it(struct view good, parse_fn *parse)
-{
-    uint8_t *bytes = malloc(good.len + 1);
-
-    assert_non_null(bytes);
-    assert_true(parse(good));
-    for (size_t len = 0; len < good.len; len++) {
-        uint8_t *cut = malloc(len + 1); /* its own block, so that ASan sees a read beyond it */
-
-        assert_non_null(cut);
-        memcpy(cut, good.p, len);
-        assert_false(parse(view_of(cut, len)));
-        free(cut);
-    }
-    memcpy(bytes, good.p, good.len);
-    bytes[good.len] = 0;
-    assert_false(parse(view_of(bytes, good.len + 1)));
-    for (size_t bit = 0; bit < 8 * good.len; bit++) {
-        bytes[bit / 8] ^= (uint8_t)(1U << bit % 8);
-        parse(view_of(bytes, good.len));
-        bytes[bit / 8] ^= (uint8_t)(1U << bit % 8);
-    }
-    free(bytes);
-}
-
-static struct secret *secret_of(const char *text)
-{
-    struct secret *s = NULL;
-    AUTO(err_free) struct err *e = secret_new(view_cstr(text), &s);
-
-    assert_null(e);
-    return s;
-}
-
-static void configuration_survives_the_way(void **state)
-{
-    AUTO(secret_free) struct secret *token = secret_of("s.token");
-    const struct vault_conf conf[] = {
-        {.name = "prod", .address = "https://a", .ca_bundle = "/ca.pem", .token = token},
-        {.name = "lab",
-         .address = "https://b",
-         .namespace_ = "team",
-         .login = VAULT_LOGIN_APPROLE,
-         .login_mount = "approle",
-         .role_id_file = "/r",
-         .secret_id_file = "/s",
-         .secret_id_wrapped = true,
-         .wrapping_path = "auth/approle/role/x/secret-id",
-         .request_timeout_ms = 1234},
-    };
-    AUTO(buf_deinit) struct buf b;
-    struct vault_conf *got = NULL;
-    size_t n = 0;
-
-    (void)state;
-    buf_init(&b, 0);
-    vault_confs_put(&b, conf, 2);
-    struct rd r = rd_of(buf_view(&b));
-    AUTO(err_free) struct err *e = vault_confs_get(&r, &got, &n);
-
-    assert_null(e);
-    assert_int_equal(n, 2);
-    assert_string_equal(got[0].name, "prod");
-    assert_string_equal(got[0].ca_bundle, "/ca.pem");
-    assert_string_equal(secret_text(got[0].token), "s.token");
-    assert_null(got[0].namespace_);
-    assert_null(got[0].token_file);
-    assert_int_equal(got[0].login, VAULT_LOGIN_TOKEN);
-    assert_string_equal(got[1].namespace_, "team");
-    assert_string_equal(got[1].wrapping_path, "auth/approle/role/x/secret-id");
-    assert_int_equal(got[1].login, VAULT_LOGIN_APPROLE);
-    assert_true(got[1].secret_id_wrapped);
-    assert_int_equal(got[1].request_timeout_ms, 1234);
-    assert_null(got[1].token);
-    vault_confs_free(&got, n);
-    break_it(buf_view(&b), parse_confs);
-}
-
-static void a_copy_shares_nothing(void **state)
-{
-    AUTO(secret_free) struct secret *token = secret_of("s.token");
-    const struct vault_conf conf = {.name = "prod", .address = "https://a", .token = token};
-    struct vault_conf copy = {0};
-    AUTO(err_free) struct err *e = vault_conf_copy(&conf, &copy);
-
-    (void)state;
-    assert_null(e);
-    assert_string_equal(copy.name, "prod");
-    assert_ptr_not_equal(copy.name, conf.name);
-    assert_ptr_not_equal(copy.token, conf.token);
-    assert_string_equal(secret_text(copy.token), "s.token");
-    assert_null(copy.ca_bundle);
-    vault_conf_deinit(&copy);
-    assert_null(copy.name);
-    assert_null(copy.token);
-}
-
-static void too_many_servers_are_refused(void **state)
-{
-    AUTO(buf_deinit) struct buf b;
-    struct vault_conf *list = NULL;
-    size_t n = 0;
-
-    (void)state;
-    buf_init(&b, 0);
-    buf_put_u32(&b, VAULT_SERVERS_MAX + 1);
-    struct rd r = rd_of(buf_view(&b));
-    AUTO(err_free) struct err *e = vault_confs_get(&r, &list, &n);
-
-    assert_true(err_is(e, ERR_LIMIT));
 }
 
 static struct signer_request sample(void)
@@ -268,9 +142,6 @@ static void an_answer_without_a_certificate_is_none(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(configuration_survives_the_way),
-        cmocka_unit_test(a_copy_shares_nothing),
-        cmocka_unit_test(too_many_servers_are_refused),
         cmocka_unit_test(a_request_survives_the_way),
         cmocka_unit_test(what_a_request_leaves_open_stays_open),
         cmocka_unit_test(an_answer_survives_the_way),

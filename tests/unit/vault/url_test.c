@@ -123,6 +123,46 @@ static void every_byte_is_plain_encoded_or_refused(void **state)
     }
 }
 
+static void assert_named(const char *address, const char *name, const char *url_wanted,
+                         const char *to_wanted)
+{
+    AUTO(buf_deinit) struct buf url, to;
+    const char *text = NULL;
+
+    buf_init(&url, 0);
+    buf_init(&to, 0);
+    AUTO(err_free) struct err *e = vault_url_named(&url, address, name, &to);
+
+    if (url_wanted == NULL) {
+        assert_true(err_is(e, ERR_INPUT));
+        return;
+    }
+    assert_null(e);
+    assert_null(vault_url_end(&url, &text));
+    assert_string_equal(text, url_wanted);
+    assert_string_equal((const char *)to.data, to_wanted);
+}
+
+static void another_name_leads_to_the_same_host(void **state)
+{
+    (void)state;
+    assert_named("https://10.0.0.1:8200", "vault.example.org", "https://vault.example.org:8200/v1",
+                 "::10.0.0.1:8200");
+    assert_named("https://h", "v", "https://v/v1", "::h:");
+    assert_named("https://h/p/", "v", "https://v/p/v1", "::h:");
+    assert_named("https://h:1/p/q", "v", "https://v:1/p/q/v1", "::h:1");
+    assert_named("https://[::1]:8200", "v", "https://v:8200/v1", "::[::1]:8200");
+    assert_named("https://[::1]", "[::2]", "https://[::2]/v1", "::[::1]:");
+    assert_named("https://h", "", NULL, NULL);
+    assert_named("https://h", "a b", NULL, NULL);
+    assert_named("https://h", "a/b", NULL, NULL);
+    assert_named("https://h", "a:1", NULL, NULL);
+    assert_named("https://h", "user@a", NULL, NULL);
+    assert_named("https://h", "[::1", NULL, NULL);
+    assert_named("https://h", "[::1]x", NULL, NULL);
+    assert_named("http://h", "v", NULL, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -131,6 +171,7 @@ int main(void)
         cmocka_unit_test(paths_cannot_lead_elsewhere),
         cmocka_unit_test(addresses_are_https_and_nothing_but_a_place),
         cmocka_unit_test(every_byte_is_plain_encoded_or_refused),
+        cmocka_unit_test(another_name_leads_to_the_same_host),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,27 @@
+#ifndef HF_VAULT_PEER_H
+#define HF_VAULT_PEER_H
+
+#include "base/base.h"
+
+/** Who was met at the other end of one request, and how long each part took. */
+struct vault_peer {
+    bool reached;   /* there was a TCP connection */
+    bool encrypted; /* and TLS in it, with a certificate that was accepted */
+    char ip[64];
+    long port;
+    int64_t reach_ms, tls_ms, total_ms;
+    char version[16];               /* "TLSv1.3"; "" until both sides have agreed */
+    char *subject, *issuer, *names; /* of the server's certificate; owned, NULL: it showed none */
+    char *failed_at;                /* subject of the certificate that was refused; owned */
+    struct wall not_before, not_after;
+};
+
+void vault_peer_deinit(struct vault_peer *p);
+
+/** vault_peer_watch() - have libcurl's handle (a CURL *) make a new connection, and tell @p of its
+ * certificates; @p is borrowed until vault_peer_note() */
+void vault_peer_watch(struct vault_peer *p, void *curl);
+/** vault_peer_note() - after the request, whatever became of it: addresses and times */
+void vault_peer_note(struct vault_peer *p, void *curl);
+
+#endif
