@@ -1,5 +1,7 @@
 /*
- * holdfast connect: a login, step by step. The steps come as JSON lines while they happen.
+ * holdfast connect: a login, step by step. The steps come as JSON lines while they happen. A host of
+ * an infrastructure is a run on that host alone: with its SSH key, its host key, and a certificate
+ * made for it.
  */
 #include <pwd.h>
 #include <stdio.h>
@@ -7,114 +9,32 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/resource.h"
 #include "cli/session.h"
+#include "cli/steps.h"
 #include "cli/table.h"
+#include "cli/target.h"
 
-enum { STEP_COLUMNS = 27 }; /* before a step's text */
-
-/* How it went so far. */
-struct report {
-    bool json;
-    int exit_status;
-    bool done;
-};
-
-static void write_output(const json_t *line)
+static struct err *put_user(json_t *body, const char *user)
 {
-    struct buf bytes;
-    FILE *out = json_is_true(json_object_get(line, "stderr")) ? stderr : stdout;
+    const struct passwd *pw = user == NULL ? getpwuid(getuid()) : NULL;
 
-    buf_init(&bytes, 0);
-    AUTO(err_free) struct err *e = text_unbase64(view_cstr(json_text(line, "output")), &bytes);
-
-    if (e == NULL) {
-        fwrite(bytes.data, 1, bytes.len, out);
-    }
-    buf_deinit(&bytes);
-}
-
-static void print_step(const json_t *line)
-{
-    bool ok = json_is_true(json_object_get(line, "ok"));
-    const char *text = json_text(line, "text");
-    const char *error = json_text(json_object_get(line, "error"), "text");
-
-    fprintf(stderr, "%s %-14s %5lld ms  ", ok ? "✓" : "✗", json_text(line, "step"),
-            (long long)json_integer_value(json_object_get(line, "took_ms")));
-    text_wrapped(stderr, STEP_COLUMNS, !ok && error[0] != '\0' ? error : text);
-}
-
-static void on_line(void *arg, json_t *line)
-{
-    struct report *r = arg;
-
-    if (json_is_true(json_object_get(line, "done"))) {
-        int failed = (int)json_integer_value(json_object_get(line, "exit_code"));
-
-        r->done = true;
-        r->exit_status =
-            failed != 0 ? failed : (int)json_integer_value(json_object_get(line, "exit_status"));
-    }
-    if (r->json) {
-        json_dumpf(line, stdout, JSON_COMPACT);
-        putchar('\n');
-        fflush(stdout);
-    } else if (json_object_get(line, "output") != NULL) {
-        write_output(line);
-    } else if (json_object_get(line, "step") != NULL) {
-        print_step(line);
-    }
-}
-
-static struct err *set_port(json_t *body, const char *text)
-{
-    char *rest;
-    long port = strtol(text, &rest, 10);
-
-    if (*text == '\0' || *rest != '\0' || port < 1 || port > 65535) {
-        return err_new(ERR_INPUT, "'%s' is no port", text);
-    }
-    json_object_set_new(body, "port", json_integer(port));
-    return NULL;
-}
-
-static struct err *set_user(json_t *body, const char *text, size_t len)
-{
-    const struct passwd *pw = len == 0 ? getpwuid(getuid()) : NULL;
-
-    if (len == 0 && pw == NULL) {
+    if (user == NULL && pw == NULL) {
         return err_new(ERR_INPUT, "your user has no name: say USER@HOST");
     }
-    json_object_set_new(body, "user", len > 0 ? json_stringn(text, len) : json_string(pw->pw_name));
+    json_object_set_new(body, "user", json_string(user != NULL ? user : pw->pw_name));
     return NULL;
 }
 
-/* [USER@]HOST[:PORT]; an IPv6 address stands in brackets */
-static struct err *target(const char *text, json_t *body)
-{
-    const char *at = strrchr(text, '@');
-    const char *host = at != NULL ? at + 1 : text;
-    bool bracket = host[0] == '[';
-    size_t len = strcspn(host += bracket, bracket ? "]" : ":");
-    const char *after = host + len + (bracket && host[len] == ']');
-
-    if (len == 0 || at == text || (*after != '\0' && *after != ':')) {
-        return err_new(ERR_INPUT, "'%s' is not [USER@]HOST[:PORT]", text);
-    }
-    json_object_set_new(body, "host", json_stringn(host, len));
-    struct err *e = set_user(body, text, at != NULL ? (size_t)(at - text) : 0);
-
-    return e != NULL || *after == '\0' ? e : set_port(body, after + 1);
-}
-
-static struct err *connect_body(struct cli *c, json_t *body)
+static struct err *put_options(struct cli *c, json_t *body)
 {
     static const struct {
         const char *option, *member;
-    } members[] = {{"identity", "identity"}, {"run", "command"}, {"known-hosts", "known_hosts"}};
+    } members[] = {{"identity", "identity"}, {"run", "command"}};
+    const char *known = cli_option(c, "known-hosts");
     const char *timeout = cli_option(c, "timeout");
     int64_t s = 0;
-    struct err *e = target(cli_argument(c, 0), body);
+    struct err *e = NULL;
 
     for (size_t i = 0; i < ARRAY_LEN(members); i++) {
         const char *value = cli_option(c, members[i].option);
@@ -123,28 +43,129 @@ static struct err *connect_body(struct cli *c, json_t *body)
             json_object_set_new(body, members[i].member, json_string(value));
         }
     }
-    if (e == NULL && timeout != NULL) {
+    if (known != NULL) {
+        AUTO(auto_free) char *path = cli_absolute(known);
+
+        json_object_set_new(body, "known_hosts", json_string(path));
+    }
+    if (timeout != NULL) {
         e = text_duration(timeout, &s);
         json_object_set_new(body, "step_timeout_ms", json_integer(s * 1000));
     }
     return e;
 }
 
+static void put_address(const struct target *t, json_t *body)
+{
+    json_object_set_new(body, "host", json_string(t->host));
+    if (t->port > 0) {
+        json_object_set_new(body, "port", json_integer(t->port));
+    }
+}
+
+/* A run is limited by a pattern that fits names and tags; it must fit this one host alone. */
+static struct err *check_only(const json_t *infrastructure, const char *name)
+{
+    bool found = false;
+    size_t i, k;
+    const json_t *host, *tag;
+
+    json_array_foreach(resource_at(infrastructure, "spec.hosts"), i, host)
+    {
+        bool same = text_eq(json_text(host, "name"), name);
+
+        found = found || same;
+        json_array_foreach(json_object_get(host, "tags"), k, tag)
+        {
+            if (!same && text_eq(json_string_value(tag), name)) {
+                return err_new(ERR_INPUT, "'%s' is also a tag of host %s", name,
+                               json_text(host, "name"));
+            }
+        }
+    }
+    return found && strpbrk(name, "*?[\\") == NULL
+               ? NULL
+               : err_new(ERR_NOT_FOUND, "infrastructure '%s' has no host '%s'",
+                         json_text(infrastructure, "name"), name);
+}
+
+static struct err *run_body(struct cli *c, const struct target *t, json_t *body)
+{
+    json_t *infrastructure = NULL;
+    struct err *e =
+        resource_get(c, resource_kind("infrastructure"), t->infrastructure, &infrastructure);
+
+    e = e == NULL ? check_only(infrastructure, t->host) : e;
+    if (e == NULL) {
+        AUTO(auto_free) char *reference = resource_reference(c, infrastructure);
+
+        json_object_set_new(body, "scope", json_string(resource_scope(c)));
+        json_object_set_new(body, "infrastructure", json_string(reference));
+        json_object_set_new(body, "limit", json_string(t->host));
+    }
+    if (e == NULL && t->user != NULL) {
+        json_object_set_new(body, "user", json_string(t->user));
+    }
+    json_decref(infrastructure);
+    return e;
+}
+
 int cmd_connect(struct cli *c)
 {
-    struct report r = {.json = c->json};
+    AUTO(target_deinit) struct target t = {0};
+    struct steps s = {.json = c->json};
     json_t *body = json_object();
-    struct err *e = connect_body(c, body);
+    struct err *e = target_parse(cli_argument(c, 0), &t);
+    bool run = t.infrastructure != NULL;
 
-    if (e == NULL) {
-        e = session_open(c, SESSION_TOKENS);
+    e = e == NULL ? put_options(c, body) : e;
+    if (e == NULL && !run) {
+        put_address(&t, body);
+        e = put_user(body, t.user);
+    }
+    e = e == NULL ? session_open(c, SESSION_TOKENS) : e;
+    if (e == NULL && run) {
+        e = run_body(c, &t, body);
     }
     if (e == NULL) {
-        e = session_stream(c->session, "/connect", json_incref(body), on_line, &r);
+        e = session_stream(c->session, run ? "/runs" : "/connect", json_incref(body), steps_on_line,
+                           &s);
     }
     json_decref(body);
-    if (e == NULL && !r.done) {
-        e = err_new(ERR_GONE, "the agent ended the run without a result");
+    return steps_result(&s, e);
+}
+
+static struct err *test_body(struct cli *c, json_t *body)
+{
+    AUTO(target_deinit) struct target t = {0};
+    const char *text = cli_argument(c, 1);
+    struct err *e = target_parse(text, &t);
+
+    if (e == NULL && (t.user != NULL || t.infrastructure != NULL)) {
+        e = err_new(ERR_INPUT, "'%s' is not HOST[:PORT]: the user is the SSH key's", text);
     }
-    return e != NULL ? cli_fail(e) : r.exit_status;
+    if (e == NULL) {
+        put_address(&t, body);
+        e = put_options(c, body);
+    }
+    return e;
+}
+
+int cmd_ssh_key_test(struct cli *c)
+{
+    struct steps s = {.json = c->json};
+    json_t *body = json_object();
+    json_t *key = NULL;
+    struct err *e = test_body(c, body);
+
+    e = e == NULL ? session_open(c, SESSION_TOKENS) : e;
+    e = e == NULL ? resource_get(c, resource_kind_of(c), cli_argument(c, 0), &key) : e;
+    if (e == NULL) {
+        AUTO(auto_free) char *path = resource_path_of(resource_kind_of(c), key, "/test");
+
+        e = session_stream(c->session, path, json_incref(body), steps_on_line, &s);
+    }
+    json_decref(body);
+    json_decref(key);
+    return steps_result(&s, e);
 }

@@ -3,7 +3,6 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/session.h"
@@ -207,24 +206,6 @@ int cmd_key_public(struct cli *c)
     return e != NULL ? cli_fail(e) : CLI_OK;
 }
 
-static struct err *confirm(struct cli *c, const json_t *key)
-{
-    char answer[16] = "";
-
-    if (cli_option(c, "yes") != NULL) {
-        return NULL;
-    }
-    if (!isatty(STDIN_FILENO)) {
-        return err_new(ERR_INPUT, "nobody to ask: --yes deletes without asking");
-    }
-    fprintf(stderr, "Delete key '%s' (%s) from token %s, for good? [y/N] ", json_text(key, "label"),
-            json_text(key, "fingerprint"), json_text(key, "token"));
-    if (fgets(answer, sizeof answer, stdin) == NULL || (answer[0] != 'y' && answer[0] != 'Y')) {
-        return err_new(ERR_DENIED, "nothing was deleted");
-    }
-    return NULL;
-}
-
 int cmd_key_delete(struct cli *c)
 {
     AUTO(auto_free) char *path = NULL;
@@ -232,7 +213,9 @@ int cmd_key_delete(struct cli *c)
     struct err *e = get_key(c, &path, &key);
 
     if (e == NULL) {
-        e = confirm(c, key);
+        e = cli_confirm(c, "deleted", "Delete key '%s' (%s) from token %s, for good?",
+                        json_text(key, "label"), json_text(key, "fingerprint"),
+                        json_text(key, "token"));
     }
     if (e == NULL) {
         AUTO(auto_free) char *url =

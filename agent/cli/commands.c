@@ -1,59 +1,21 @@
 /*
- * The table of commands: what there is to type, and what each does, in one place.
+ * The table of commands: what there is to type, and what each does, in one place. Their options are
+ * in options.c.
  */
-#include <stdio.h>
+#include "cli/options.h"
 
-#include "cli/cli.h"
-
-static const struct cli_option token_option[] = {
-    {"token", "TOKEN", "name, label or serial of the token"},
-    {NULL, NULL, NULL},
-};
-
-static const struct cli_option generate_options[] = {
-    {"token", "TOKEN", "name, label or serial; needed where there are several"},
-    {"type", "TYPE", "p256 (default), p384, p521, rsa, ed25519"},
-    {"bits", "BITS", "for rsa: 2048, 3072 (default) or 4096"},
-    {"label", "TEXT", "CKA_LABEL of the pair (default: holdfast)"},
-    {"id", "HEX", "CKA_ID; made if left out"},
-    {NULL, NULL, NULL},
-};
-
-static const struct cli_option show_options[] = {
-    {"prove", NULL, "try to take the private key out, and show the refusal"},
-    {NULL, NULL, NULL},
-};
-
-static const struct cli_option delete_options[] = {
-    {"yes", NULL, "do not ask"},
-    {"force", NULL, "also when an identity uses the key"},
-    {NULL, NULL, NULL},
-};
-
-static const struct cli_option unlock_options[] = {
-    {"last-try", NULL, "use the PIN's last try before the token locks"},
-    {"configured", NULL, "run the configured PIN sources again, ask nothing"},
-    {NULL, NULL, NULL},
-};
-
-static const struct cli_option connect_options[] = {
-    {"identity", "NAME", "offer only this identity"},
-    {"run", "COMMAND", "run a command instead of an empty session"},
-    {"known-hosts", "FILE", "instead of those of the agent's user"},
-    {"timeout", "SECONDS", "for each step (default 10)"},
-    {NULL, NULL, NULL},
-};
-
-static const struct cli_option init_options[] = {
-    {"yes", NULL, "ask nothing"},
-    {"module", "PATH", "use this PKCS#11 module, look for no other"},
-    {"output", "FILE", "write there; - is standard output"},
-    {"force", NULL, "replace a configuration that exists"},
-    {NULL, NULL, NULL},
+const struct cli_family cli_families[] = {
+    {"certificate", "TLS certificates that connectors trust: create, list"},
+    {"connector", "Vault servers and the login to them: create, list, test"},
+    {"secrets-manager", "SSH secrets engines behind connectors: create, list"},
+    {"ssh-key", "logins with a key on a token: create, list, test"},
+    {"infrastructure", "target hosts and the SSH key for them: create, list"},
+    {"registry", "all of these as a whole: backup, restore, status"},
+    {NULL, NULL},
 };
 
 const struct cli_command cli_commands[] = {
-    {"init", "", 0, 0, "find modules and tokens, write a first configuration", NULL, init_options,
+    {"init", "", 0, 0, "find modules and tokens, write a first configuration", NULL, options_init,
      cmd_init},
     {"config check", "", 0, 0, "read the configuration and say what is wrong", NULL, NULL,
      cmd_config_check},
@@ -65,30 +27,100 @@ const struct cli_command cli_commands[] = {
     {"token show", "[TOKEN]", 0, 1, "one token, the firmware profiles that matched, their values",
      NULL, NULL, cmd_token_show},
     {"token unlock", "[TOKEN]", 0, 1, "log in to a token with a PIN asked for here", NULL,
-     unlock_options, cmd_token_unlock},
-    {"key list", "", 0, 0, "keys on the tokens", NULL, token_option, cmd_key_list},
+     options_unlock, cmd_token_unlock},
+    {"key list", "", 0, 0, "keys on the tokens", NULL, options_token, cmd_key_list},
     {"key generate", "", 0, 0, "make a key pair on a token; it cannot leave it",
-     "The key is private, sensitive and not extractable.", generate_options, cmd_key_generate},
+     "The key is private, sensitive and not extractable.", options_generate, cmd_key_generate},
     {"key show", "KEY", 1, 1, "one key and its attributes",
-     "KEY is a label, CKA_ID in hex, SHA256 fingerprint or pkcs11: URI.", show_options,
+     "KEY is a label, CKA_ID in hex, SHA256 fingerprint or pkcs11: URI.", options_show,
      cmd_key_show},
     {"key public", "KEY", 1, 1, "the public key as an OpenSSH line", NULL, NULL, cmd_key_public},
-    {"key delete", "KEY", 1, 1, "remove a key pair from its token, for good", NULL, delete_options,
+    {"key delete", "KEY", 1, 1, "remove a key pair from its token, for good", NULL, options_delete,
      cmd_key_delete},
     {"renew", "NAME", 1, 1, "renew the certificates of an identity now", NULL, NULL, cmd_renew},
-    {"connect", "[USER@]HOST[:PORT]", 1, 1, "log in to a host step by step, and say what happens",
+    {"connect", "TARGET", 1, 1, "log in to a host step by step, and say what happens",
+     "TARGET is [USER@]HOST[:PORT], or [USER@]INFRASTRUCTURE/HOST: with its SSH key then.\n"
      "The exit code tells the step that failed: 11 resolve, 12 connect, 13 key exchange,\n"
      "14 host key, 15 identity, 16 login, 17 session; with --run, else the command's own.",
-     connect_options, cmd_connect},
+     options_connect, cmd_connect},
+    {"certificate create", "[NAME]", 0, 1,
+     "store a TLS certificate, or a chain, that connectors trust",
+     "FILE holds certificates in PEM, one or a chain, or a document with spec.pem.",
+     options_certificate_create, cmd_resource_create},
+    {"certificate list", "", 0, 0, "certificates, and when they end", NULL, options_list,
+     cmd_resource_list},
+    {"certificate show", "NAME", 1, 1, "a certificate with all it says", NULL, options_scope,
+     cmd_resource_show},
+    {"certificate edit", "NAME", 1, 1, "change a certificate, in $EDITOR or by options", NULL,
+     options_certificate_edit, cmd_resource_edit},
+    {"certificate delete", "NAME", 1, 1, "delete a certificate that nothing uses", NULL,
+     options_remove, cmd_resource_delete},
+    {"connector create", "[NAME]", 0, 1, "declare a Vault server, and test the connection",
+     "Secrets are not given here: the files named are read by the agent when it needs them.\n"
+     "The connector is kept when its test fails; the exit code is 1 then.",
+     options_connector_create, cmd_resource_create},
+    {"connector list", "", 0, 0, "connectors", NULL, options_list, cmd_resource_list},
+    {"connector show", "NAME", 1, 1, "a connector with all it says", NULL, options_scope,
+     cmd_resource_show},
+    {"connector edit", "NAME", 1, 1, "change a connector, in $EDITOR or by options", NULL,
+     options_connector_edit, cmd_resource_edit},
+    {"connector delete", "NAME", 1, 1, "delete a connector that nothing uses", NULL, options_remove,
+     cmd_resource_delete},
+    {"connector test", "NAME", 1, 1, "reach, TLS, health, login, token: step by step", NULL,
+     options_scope, cmd_connector_test},
+    {"connector mounts", "NAME", 1, 1, "SSH engines of its Vault, to pick from", NULL,
+     options_scope, cmd_mounts},
+    {"secrets-manager create", "[NAME]", 0, 1, "declare an SSH secrets engine behind a connector",
+     NULL, options_secrets_manager_create, cmd_resource_create},
+    {"secrets-manager list", "", 0, 0, "secrets managers", NULL, options_list, cmd_resource_list},
+    {"secrets-manager show", "NAME", 1, 1, "a secrets manager with all it says", NULL,
+     options_scope, cmd_resource_show},
+    {"secrets-manager edit", "NAME", 1, 1, "change a secrets manager, in $EDITOR or by options",
+     NULL, options_secrets_manager_edit, cmd_resource_edit},
+    {"secrets-manager delete", "NAME", 1, 1, "delete a secrets manager that nothing uses", NULL,
+     options_remove, cmd_resource_delete},
+    {"secrets-manager test", "NAME", 1, 1, "the same for its connector, and may it sign", NULL,
+     options_scope, cmd_secrets_manager_test},
+    {"secrets-manager mounts", "NAME", 1, 1, "SSH engines of its Vault, to pick from", NULL,
+     options_scope, cmd_mounts},
+    {"ssh-key create", "[NAME]", 0, 1, "declare a login: user, key on a token, who certifies it",
+     NULL, options_ssh_key_create, cmd_resource_create},
+    {"ssh-key list", "", 0, 0, "SSH keys", NULL, options_list, cmd_resource_list},
+    {"ssh-key show", "NAME", 1, 1, "an SSH key with all it says", NULL, options_scope,
+     cmd_resource_show},
+    {"ssh-key edit", "NAME", 1, 1, "change an SSH key, in $EDITOR or by options", NULL,
+     options_ssh_key_edit, cmd_resource_edit},
+    {"ssh-key delete", "NAME", 1, 1, "delete an SSH key that nothing uses", NULL, options_remove,
+     cmd_resource_delete},
+    {"ssh-key test", "NAME HOST[:PORT]", 2, 2, "a fresh certificate, and a login with it",
+     "The exit code is that of connect.", options_key_test, cmd_ssh_key_test},
+    {"infrastructure create", "[NAME]", 0, 1, "declare target hosts, and the SSH key for them",
+     NULL, options_infrastructure_create, cmd_resource_create},
+    {"infrastructure list", "", 0, 0, "infrastructures", NULL, options_list, cmd_resource_list},
+    {"infrastructure show", "NAME", 1, 1, "an infrastructure with all it says", NULL, options_scope,
+     cmd_resource_show},
+    {"infrastructure edit", "NAME", 1, 1, "change an infrastructure, in $EDITOR or by options",
+     NULL, options_infrastructure_edit, cmd_resource_edit},
+    {"infrastructure delete", "NAME", 1, 1, "delete an infrastructure that nothing uses", NULL,
+     options_remove, cmd_resource_delete},
+    {"infrastructure test", "NAME", 1, 1, "log in to each host and leave",
+     "The exit code is that of run.", options_host_test, cmd_infrastructure_test},
+    {"apply", "", 0, 0, "make the registry as a document says",
+     "The difference is shown before anything is changed; a second time there is none.",
+     options_apply, cmd_apply},
+    {"export", "", 0, 0, "the registry as a document for apply", NULL, options_export, cmd_export},
+    {"registry backup", "FILE", 1, 1, "copy the registry into a new file of the agent's machine",
+     NULL, NULL, cmd_registry_backup},
+    {"registry restore", "FILE", 1, 1, "replace the registry by a backup", NULL, options_yes,
+     cmd_registry_restore},
+    {"registry status", "", 0, 0, "how many resources there are, and what is broken", NULL,
+     options_scope, cmd_registry_status},
+    {"run", "[-- COMMAND...]", 0, 1024, "one command on many hosts, with a fresh certificate",
+     "Output is shown as HOST | LINE, and a table at the end. The exit code is 0 when all went\n"
+     "well, 1 when a host could not be reached or logged in to, else the highest of COMMAND.\n"
+     "Without COMMAND each host is logged in to and left.",
+     options_run, cmd_run},
     {"ssh-config", "", 0, 0, "lines for ~/.ssh/config that use this agent", NULL, NULL,
      cmd_ssh_config},
     {NULL, NULL, 0, 0, NULL, NULL, NULL, NULL},
 };
-
-int cli_fail(struct err *e)
-{
-    fflush(stdout);
-    fprintf(stderr, "holdfast: %s\n", err_text(e));
-    err_free(&e);
-    return CLI_FAILED;
-}

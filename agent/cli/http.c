@@ -7,6 +7,7 @@
 
 #include <curl/curl.h>
 #include <openssl/crypto.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 struct http {
@@ -17,9 +18,8 @@ struct http {
 /* One answer while it arrives. */
 struct answer {
     struct http *http;
+    const struct http_request *request;
     struct buf body;
-    void (*on_line)(void *arg, json_t *line);
-    void *arg;
 };
 
 struct err *http_new(const char *socket_path, struct http **ret)
@@ -66,7 +66,7 @@ static void hand_on_lines(struct answer *a)
         json_t *line = json_loadb((const char *)a->body.data, len, 0, NULL);
 
         if (json_object_size(line) > 0) { /* an empty one is a heartbeat */
-            a->on_line(a->arg, line);
+            a->request->on_line(a->request->arg, line);
         }
         json_decref(line);
         buf_drop(&a->body, len);
@@ -81,7 +81,7 @@ static size_t on_data(char *data, size_t size, size_t n, void *arg)
     if (a->body.failed) {
         return 0;
     }
-    if (a->on_line != NULL && status_of(a) == 200) {
+    if (a->request->on_line != NULL && status_of(a) == 200) {
         hand_on_lines(a);
     }
     return size * n;
@@ -116,30 +116,56 @@ static struct err *problem(const struct answer *a)
     return e;
 }
 
-static struct err *perform(struct answer *a, const char *url, const char *body)
+static struct curl_slist *headers_of(const struct http_request *q)
+{
+    struct curl_slist *list = curl_slist_append(NULL, "Content-Type: application/json");
+    char match[64];
+
+    snprintf(match, sizeof match, "If-Match: \"%llu\"", (unsigned long long)q->revision);
+    struct curl_slist *longer = q->revision > 0 ? curl_slist_append(list, match) : list;
+
+    if (longer == NULL) {
+        curl_slist_free_all(list);
+    }
+    return longer;
+}
+
+static void set_options(struct answer *a, const char *url, const char *body,
+                        struct curl_slist *headers, char *words)
 {
     CURL *curl = a->http->curl;
-    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
-    char *words = headers != NULL ? calloc(1, CURL_ERROR_SIZE) : NULL;
+    bool lines = a->request->on_line != NULL;
 
-    if (words == NULL) {
-        curl_slist_free_all(headers);
-        return err_nomem();
-    }
+    curl_easy_reset(curl);
+    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, a->request->method);
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, a->http->socket_path);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, words);
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)HTTP_TIMEOUT_S);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT, lines ? 0L : (long)HTTP_TIMEOUT_S);
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, lines ? (long)HTTP_SILENCE_S : 0L);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, a);
     if (body != NULL) {
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
     }
-    CURLcode code = curl_easy_perform(curl);
+}
+
+static struct err *perform(struct answer *a, const char *url, const char *body)
+{
+    struct curl_slist *headers = headers_of(a->request);
+    char words[CURL_ERROR_SIZE] = "";
     struct err *e = NULL;
 
+    if (headers == NULL) {
+        return err_nomem();
+    }
+    set_options(a, url, body, headers, words);
+    CURLcode code = curl_easy_perform(a->http->curl);
+
+    curl_easy_setopt(a->http->curl, CURLOPT_ERRORBUFFER, NULL);
     if (code != CURLE_OK) {
         e = err_native(ERR_GONE, ERR_DOMAIN_CURL, (unsigned long)code, curl_easy_strerror(code),
                        "the agent on %s: %s", a->http->socket_path, words);
@@ -147,23 +173,19 @@ static struct err *perform(struct answer *a, const char *url, const char *body)
         e = problem(a);
     }
     curl_slist_free_all(headers);
-    free(words);
     return e;
 }
 
-struct err *http_call(struct http *h, const char *method, const char *path, const json_t *body,
-                      void (*on_line)(void *arg, json_t *line), void *arg, json_t **ret)
+struct err *http_call(struct http *h, const struct http_request *q, json_t **ret)
 {
-    struct answer a = {.http = h, .on_line = on_line, .arg = arg};
-    AUTO(auto_free) char *url = text_fmt("http://localhost/v1%s", path);
-    char *text = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
+    struct answer a = {.http = h, .request = q};
+    AUTO(auto_free) char *url = text_fmt("http://localhost/v1%s", q->path);
+    char *text = q->body != NULL ? json_dumps(q->body, JSON_COMPACT) : NULL;
 
-    if (url == NULL || (body != NULL && text == NULL)) {
+    if (url == NULL || (q->body != NULL && text == NULL)) {
         return err_nomem();
     }
     buf_init(&a.body, HTTP_ANSWER_MAX_BYTES);
-    curl_easy_reset(h->curl);
-    curl_easy_setopt(h->curl, CURLOPT_CUSTOMREQUEST, method);
     struct err *e = perform(&a, url, text);
 
     if (e == NULL && ret != NULL) {

@@ -5,7 +5,11 @@
 
 #include "base/base.h"
 
-enum { HTTP_ANSWER_MAX_BYTES = 64 * 1024 * 1024, HTTP_TIMEOUT_S = 120 };
+enum {
+    HTTP_ANSWER_MAX_BYTES = 64 * 1024 * 1024,
+    HTTP_TIMEOUT_S = 120,
+    HTTP_SILENCE_S = 60, /* of an answer in lines, which has heartbeats */
+};
 
 /** A connection to the control socket, kept for several requests. */
 struct http;
@@ -13,8 +17,16 @@ struct http;
 /** http_new() - nothing is connected before the first call; NOMEM */
 struct err *http_new(const char *socket_path, struct http **ret) MUST_CHECK;
 void http_free(struct http **h);
-/** http_call() - see session_call(); @on_line NULL: the whole answer as one JSON value in @ret */
-struct err *http_call(struct http *h, const char *method, const char *path, const json_t *body,
-                      void (*on_line)(void *arg, json_t *line), void *arg, json_t **ret) MUST_CHECK;
+/** One request; see session_call(). */
+struct http_request {
+    const char *method, *path;
+    const json_t *body;
+    uint64_t revision;                        /* for If-Match; 0: none */
+    void (*on_line)(void *arg, json_t *line); /* NULL: the answer is one JSON value */
+    void *arg;
+};
+
+/** http_call() - @ret: the answer, NULL for an empty one; may be NULL */
+struct err *http_call(struct http *h, const struct http_request *q, json_t **ret) MUST_CHECK;
 
 #endif

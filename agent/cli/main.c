@@ -9,11 +9,14 @@
 
 int main(int argc, char **argv)
 {
-    struct cli c = {0};
+    static struct cli c;
     int status = CLI_USAGE;
 
     secret_heap_init();
     log_init("holdfast", LOG_NOTE);
+    if (argc > 1 && text_eq(argv[1], "__complete")) {
+        return cli_complete(argc - 2, argv + 2);
+    }
     if (cli_parse(&c, argc, argv, &status)) {
         status = c.command->run(&c);
     }

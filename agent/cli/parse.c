@@ -23,16 +23,27 @@ static const struct cli_option *options_of(const struct cli_command *c)
     return c->options != NULL ? c->options : no_options;
 }
 
-const char *cli_option(const struct cli *c, const char *name)
+const char *cli_option_each(const struct cli *c, const char *name, unsigned *at)
 {
-    const struct cli_option *options = options_of(c->command);
+    while (*at < c->given_n) {
+        const struct cli_given *g = &c->given[(*at)++];
 
-    for (unsigned i = 0; options[i].name != NULL; i++) {
-        if (strcmp(options[i].name, name) == 0) {
-            return c->given[i];
+        if (strcmp(g->name, name) == 0) {
+            return g->value;
         }
     }
     return NULL;
+}
+
+const char *cli_option(const struct cli *c, const char *name)
+{
+    const char *last = NULL;
+    unsigned at = 0;
+
+    for (const char *v; (v = cli_option_each(c, name, &at)) != NULL;) {
+        last = v;
+    }
+    return last;
 }
 
 const char *cli_argument(const struct cli *c, unsigned i)
@@ -63,13 +74,34 @@ static void print_help(const struct cli_command *c)
     print_options(common);
 }
 
+static const struct cli_family *family_of(const char *words)
+{
+    for (const struct cli_family *f = cli_families; f->word != NULL; f++) {
+        size_t len = strlen(f->word);
+
+        if (strncmp(f->word, words, len) == 0 && (words[len] == ' ' || words[len] == '\0')) {
+            return f;
+        }
+    }
+    return NULL;
+}
+
 static void print_overview(FILE *out)
 {
+    const struct cli_family *before = NULL;
+
     fputs("Holdfast keeps SSH keys on hardware tokens and their certificates fresh.\n\n"
           "usage: holdfast COMMAND [options]\n\n",
           out);
     for (const struct cli_command *c = cli_commands; c->words != NULL; c++) {
-        fprintf(out, "  %-14s %s\n", c->words, c->summary);
+        const struct cli_family *family = family_of(c->words);
+
+        if (family == NULL) {
+            fprintf(out, "  %-16s %s\n", c->words, c->summary);
+        } else if (family != before) {
+            fprintf(out, "  %-16s %s ...\n", family->word, family->summary);
+        }
+        before = family;
     }
     fputs("\n`holdfast COMMAND --help` says more; `man holdfast` says all.\n", out);
 }
@@ -92,14 +124,18 @@ static int match_words(const char *words, int argc, char **argv)
 }
 
 /* The commands of one family, for "holdfast key". */
-static bool print_family(const char *word)
+static bool print_family(FILE *out, const char *word)
 {
+    const struct cli_family *family = family_of(word);
     size_t len = strlen(word);
     bool found = false;
 
+    if (family != NULL) {
+        fprintf(out, "%s\n\n", family->summary);
+    }
     for (const struct cli_command *c = cli_commands; c->words != NULL; c++) {
         if (strncmp(c->words, word, len) == 0 && c->words[len] == ' ') {
-            fprintf(stderr, "  holdfast %s %s\n", c->words, c->arguments);
+            fprintf(out, "  holdfast %s %s\n", c->words, c->arguments);
             found = true;
         }
     }
@@ -141,7 +177,7 @@ static void suggest(int argc, char **argv)
         unsigned d =
             strchr(c->words, ' ') != NULL ? distance(typed, c->words) : distance(argv[0], c->words);
 
-        if (d < least) {
+        if (d < least && 2 * d <= strlen(typed)) {
             least = d;
             best = c;
         }
@@ -177,54 +213,80 @@ static int find_option(const struct cli_option *options, const char *name, size_
     return -1;
 }
 
-/* Where the value of an option goes; @ret_option says whether it takes one. */
-static const char **slot_of(struct cli *c, const char *name, size_t len,
-                            const struct cli_option **ret_option)
+/* The option that @word ("--file", "--file=x", "-f") names, of the command or of all; @ret_value:
+ * what stands after "=", or NULL. */
+static const struct cli_option *option_of(const struct cli_command *c, const char *word,
+                                          const char **ret_value)
 {
-    static const char *dummy;
-    int i = find_option(options_of(c->command), name, len);
+    static const struct {
+        char letter[3];
+        const char *name;
+    } letters[] = {{"-f", "file"}, {"-i", "infrastructure"}};
+    const char *name = word + 2;
 
-    if (i >= 0) {
-        *ret_option = &options_of(c->command)[i];
-        return &c->given[i];
+    for (size_t i = 0; i < ARRAY_LEN(letters); i++) {
+        name = strcmp(word, letters[i].letter) == 0 ? letters[i].name : name;
     }
-    i = find_option(common, name, len);
-    if (i < 0) {
-        return NULL;
-    }
-    *ret_option = &common[i];
-    return i == 0 ? &c->config : i == 1 ? &c->control : &dummy;
+    size_t len = strcspn(name, "=");
+    int own = find_option(options_of(c), name, len);
+    int shared = find_option(common, name, len);
+
+    *ret_value = name[len] == '=' ? name + len + 1 : NULL;
+    return own >= 0 ? &options_of(c)[own] : shared >= 0 ? &common[shared] : NULL;
 }
 
-/* One argument that starts with "--"; returns how many argv entries it used, 0 when it is wrong. */
+static bool keep_option(struct cli *c, const struct cli_option *option, const char *value)
+{
+    if (option == &common[0]) {
+        c->config = value;
+    } else if (option == &common[1]) {
+        c->control = value;
+    } else if (option == &common[2]) {
+        c->json = true;
+    } else if (c->given_n == CLI_GIVEN_MAX) {
+        fprintf(stderr, "holdfast %s: more than %d options\n", c->command->words, CLI_GIVEN_MAX);
+        return false;
+    } else {
+        c->given[c->given_n++] = (struct cli_given){option->name, value};
+    }
+    return true;
+}
+
+/* One argument that is an option; returns how many argv entries it used, 0 when it is wrong. */
 static int take_option(struct cli *c, char **argv, int left)
 {
-    const char *name = argv[0] + 2;
-    size_t len = strcspn(name, "=");
-    const struct cli_option *option = NULL;
-    const char **slot = slot_of(c, name, len, &option);
+    const char *value;
+    const struct cli_option *option = option_of(c->command, argv[0], &value);
+    int used = 1;
 
-    if (slot == NULL) {
-        fprintf(stderr, "holdfast %s: no option --%.*s; see `holdfast %s --help`\n",
-                c->command->words, (int)len, name, c->command->words);
+    if (option == NULL) {
+        fprintf(stderr, "holdfast %s: no option %.*s; see `holdfast %s --help`\n",
+                c->command->words, (int)strcspn(argv[0], "="), argv[0], c->command->words);
         return 0;
     }
-    if (option->value == NULL) {
-        *slot = "";
-        c->json = c->json || option == &common[2];
-        return name[len] == '=' ? 0 : 1;
-    }
-    if (name[len] == '=') {
-        *slot = name + len + 1;
-        return 1;
-    }
-    if (left < 2) {
-        fprintf(stderr, "holdfast %s: --%s needs a value: %s\n", c->command->words, option->name,
-                option->value);
+    if (option->value == NULL && value != NULL) {
+        fprintf(stderr, "holdfast %s: --%s takes no value\n", c->command->words, option->name);
         return 0;
     }
-    *slot = argv[1];
-    return 2;
+    if (option->value != NULL && value == NULL) {
+        if (left < 2) {
+            fprintf(stderr, "holdfast %s: --%s needs a value: %s\n", c->command->words,
+                    option->name, option->value);
+            return 0;
+        }
+        value = argv[1];
+        used = 2;
+    }
+    return keep_option(c, option, value != NULL ? value : "") ? used : 0;
+}
+
+/* "--x", or a letter that this command has. */
+static bool is_option(const struct cli_command *c, const char *word)
+{
+    const char *value;
+
+    return strncmp(word, "--", 2) == 0 ||
+           (word[0] == '-' && strlen(word) == 2 && option_of(c, word, &value) != NULL);
 }
 
 static bool wants_help(int argc, char **argv)
@@ -247,7 +309,7 @@ static bool take_all(struct cli *c, int argc, char **argv)
         if (!only_arguments && strcmp(argv[i], "--") == 0) {
             only_arguments = true;
             i++;
-        } else if (!only_arguments && strncmp(argv[i], "--", 2) == 0) {
+        } else if (!only_arguments && is_option(c->command, argv[i])) {
             int used = take_option(c, argv + i, argc - i);
 
             if (used == 0) {
@@ -285,8 +347,12 @@ bool cli_parse(struct cli *c, int argc, char **argv, int *ret_exit)
     }
     c->command = find_command(argc - 1, argv + 1, &words);
     if (c->command == NULL) {
-        if (!print_family(argv[1])) {
+        bool help = wants_help(argc - 2, argv + 2);
+
+        if (!print_family(help ? stdout : stderr, argv[1])) {
             suggest(argc - 1, argv + 1);
+        } else if (help) {
+            *ret_exit = CLI_OK;
         }
         return false;
     }

@@ -294,19 +294,28 @@ bool session_is_private(const struct session *s)
     return s->agent > 0;
 }
 
-struct err *session_call(struct session *s, const char *method, const char *path, json_t *body,
-                         json_t **ret)
+struct err *session_change(struct session *s, const char *method, const char *path,
+                           uint64_t revision, json_t *body, json_t **ret)
 {
-    struct err *e = http_call(s->http, method, path, body, NULL, NULL, ret);
+    struct http_request q = {.method = method, .path = path, .body = body, .revision = revision};
+    struct err *e = http_call(s->http, &q, ret);
 
     json_decref(body);
     return e;
 }
 
+struct err *session_call(struct session *s, const char *method, const char *path, json_t *body,
+                         json_t **ret)
+{
+    return session_change(s, method, path, 0, body, ret);
+}
+
 struct err *session_stream(struct session *s, const char *path, json_t *body,
                            void (*on_line)(void *arg, json_t *line), void *arg)
 {
-    struct err *e = http_call(s->http, "POST", path, body, on_line, arg, NULL);
+    struct http_request q = {
+        .method = "POST", .path = path, .body = body, .on_line = on_line, .arg = arg};
+    struct err *e = http_call(s->http, &q, NULL);
 
     json_decref(body);
     return e;

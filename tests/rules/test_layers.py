@@ -9,7 +9,8 @@ from tree import TIERS, files, includes, module_of, report, sources, table, wher
 THIRD_PARTY = {
     r"curl/": {"vault", "cli"}, r"sqlite3\.h": {"store"}, r"libssh2": {"connect"},
     r"libp11\.h": {"pkcs11/token"}, r"event2/": {"io", "control", "daemon"},
-    r"libsmartcols": {"cli"}, r"cyaml/|yaml\.h": {"base", "pkcs11/profile"},
+    r"libsmartcols": {"cli"}, r"cyaml/": {"base", "pkcs11/profile"},
+    r"yaml\.h": {"base", "pkcs11/profile", "cli"},
     r"p11-kit/": {"pkcs11/module", "pkcs11/profile", "pkcs11/token", "pkcs11/remote"},
     r"seccomp|linux/landlock": {"ipc"}, r"jansson": {"vault", "control", "cli", "registry"},
 }

@@ -8,10 +8,10 @@ import pytest
 from tree import BUILD
 
 CURL, SSL, JSON, EVENT, SSH2 = r"curl_", r"SSL_", r"json_", r"event_|evhttp", r"libssh2_"
-SQLITE, LIBP11, YAML = r"sqlite3_", r"PKCS11_", r"cyaml_|yaml_"
+SQLITE, LIBP11, CYAML, YAML = r"sqlite3_", r"PKCS11_", r"cyaml_", r"cyaml_|yaml_"
 LOADER = r"dlopen"
 NEVER = {
-    "holdfast": [SSL, EVENT, SSH2, SQLITE, LIBP11, YAML, LOADER],
+    "holdfast": [SSL, EVENT, SSH2, SQLITE, LIBP11, CYAML, LOADER],
     "holdfast-agent": [CURL, SSL, SSH2, LIBP11, LOADER],
     "holdfast-token": [CURL, SSL, JSON, EVENT, SSH2, SQLITE, YAML],
     "holdfast-vault": [EVENT, SSH2, SQLITE, LIBP11, YAML, LOADER],

@@ -79,6 +79,27 @@ static void test_arguments_and_flags(void **state)
     assert_false(c.json);
 }
 
+static void test_letters_and_lists(void **state)
+{
+    static struct cli c;
+    AUTO(auto_free) char *said = NULL;
+    unsigned at = 0;
+
+    (void)state;
+    assert_int_equal(parse("certificate create ca -f - --tag a --tag=b --json", &c, &said), -1);
+    assert_string_equal(cli_option(&c, "file"), "-");
+    assert_string_equal(cli_option(&c, "tag"), "b");
+    assert_string_equal(cli_option_each(&c, "tag", &at), "a");
+    assert_string_equal(cli_option_each(&c, "tag", &at), "b");
+    assert_null(cli_option_each(&c, "tag", &at));
+    assert_true(c.json);
+    auto_free(&said);
+    assert_int_equal(parse("run -i web -- systemctl -f x", &c, &said), -1);
+    assert_string_equal(cli_option(&c, "infrastructure"), "web");
+    assert_int_equal(c.arguments_n, 3);
+    assert_string_equal(cli_argument(&c, 1), "-f");
+}
+
 static void test_what_is_wrong(void **state)
 {
     static const struct {
@@ -92,6 +113,9 @@ static void test_what_is_wrong(void **state)
         {"key generate --label", "--label needs a value"},
         {"key show", "usage: holdfast key show KEY"},
         {"key show a b", "usage: holdfast key show KEY"},
+        {"certificate", "holdfast certificate create [NAME]"},
+        {"run -i", "--infrastructure needs a value"},
+        {"key delete web --yes=1", "--yes takes no value"},
     };
 
     (void)state;
@@ -110,10 +134,13 @@ static void test_table_fits_the_terminal(void **state)
 {
     (void)state;
     for (const struct cli_command *c = cli_commands; c->words != NULL; c++) {
-        assert_true(strlen(c->words) <= 16);
+        assert_true(strlen(c->words) <= 24);
         assert_true(strlen(c->summary) <= 60);
         for (const struct cli_option *o = c->options; o != NULL && o->name != NULL; o++) {
+            size_t left = strlen(o->name) + (o->value != NULL ? strlen(o->value) + 1 : 0);
+
             assert_true(strlen(o->help) <= 54);
+            assert_true(left <= 20); /* with "--" it is the column's width */
         }
     }
 }
@@ -121,9 +148,8 @@ static void test_table_fits_the_terminal(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_options_in_any_order),
-        cmocka_unit_test(test_arguments_and_flags),
-        cmocka_unit_test(test_what_is_wrong),
+        cmocka_unit_test(test_options_in_any_order),    cmocka_unit_test(test_arguments_and_flags),
+        cmocka_unit_test(test_letters_and_lists),       cmocka_unit_test(test_what_is_wrong),
         cmocka_unit_test(test_table_fits_the_terminal),
     };
 

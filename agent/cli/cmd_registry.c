@@ -1,0 +1,312 @@
+/*
+ * The registry as a whole: apply, export, backup, restore, status. A document is shown as what it
+ * would change before anything is changed.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli/cli.h"
+#include "cli/resource.h"
+#include "cli/session.h"
+#include "cli/table.h"
+#include "cli/yaml_json.h"
+
+/* --- apply --- */
+
+/* A document is {"resources": [...]}, a list of resources, or one resource; taken. */
+static json_t *whole_document(json_t *given, const char *scope)
+{
+    json_t *list = json_is_array(given)                     ? json_incref(given)
+                   : json_object_get(given, "kind") != NULL ? json_pack("[O]", given)
+                                                            : NULL;
+    json_t *document = list != NULL ? json_pack("{s:o}", "resources", list) : json_incref(given);
+    size_t i;
+    json_t *resource;
+
+    json_array_foreach(json_object_get(document, "resources"), i, resource)
+    {
+        if (json_is_object(resource) && json_object_get(resource, "scope") == NULL) {
+            json_object_set_new(resource, "scope", json_string(scope));
+        }
+    }
+    json_decref(given);
+    return document;
+}
+
+static struct err *read_document(struct cli *c, json_t **ret)
+{
+    const char *file = cli_option(c, "file");
+    json_t *given = NULL;
+    struct buf text;
+
+    if (file == NULL) {
+        return err_new(ERR_INPUT, "which document? --file FILE, or - for standard input");
+    }
+    buf_init(&text, YAML_JSON_MAX_BYTES + 1);
+    struct err *e = cli_read(file, YAML_JSON_MAX_BYTES, &text);
+
+    e = e == NULL ? yaml_json_read(file, buf_view(&text), &given) : e;
+    buf_deinit(&text);
+    if (e == NULL && json_is_null(given)) {
+        json_decref(given);
+        e = err_new(ERR_INPUT, "%s is empty", file);
+    }
+    if (e == NULL) {
+        *ret = whole_document(given, resource_scope(c));
+    }
+    return e;
+}
+
+static struct err *apply(struct cli *c, json_t *document, bool dry, json_t **ret)
+{
+    bool prune = cli_option(c, "prune") != NULL;
+    json_t *body =
+        json_pack("{s:O, s:b, s:b}", "document", document, "dry_run", dry, "prune", prune);
+
+    if (prune) {
+        json_object_set_new(body, "prune_scope", json_string(resource_scope(c)));
+    }
+    return session_call(c->session, "POST", "/registry/apply", body, ret);
+}
+
+/* One difference: {"at", "from"?, "to"?}, or {"more": true} after very many. */
+static void print_difference(const json_t *d)
+{
+    static const char *const sides[] = {"from", "to"};
+
+    printf("      %s\n", json_is_true(json_object_get(d, "more")) ? "..." : json_text(d, "at"));
+    for (size_t i = 0; i < ARRAY_LEN(sides); i++) {
+        const json_t *value = json_object_get(d, sides[i]);
+        char *text = value != NULL ? json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+
+        if (text != NULL) {
+            printf("        %c %s\n", i == 0 ? '-' : '+', text);
+        }
+        free(text);
+    }
+}
+
+static void print_changes(const json_t *result)
+{
+    size_t i, k;
+    const json_t *change, *difference;
+
+    json_array_foreach(json_object_get(result, "changes"), i, change)
+    {
+        printf("  %-7s %-16s %s  (%s)\n", json_text(change, "what"), json_text(change, "kind"),
+               json_text(change, "identifier"), json_text(change, "scope"));
+        json_array_foreach(json_object_get(change, "diff"), k, difference)
+        {
+            print_difference(difference);
+        }
+    }
+}
+
+static size_t changes_of(const json_t *result)
+{
+    return json_array_size(json_object_get(result, "changes"));
+}
+
+static void print_applied(const json_t *result)
+{
+    size_t n = changes_of(result);
+
+    printf("%zu change%s applied\n", n, n == 1 ? "" : "s");
+}
+
+/* Show first; then do it, when there is something to do and nobody minds. */
+static struct err *apply_document(struct cli *c, json_t *document)
+{
+    bool dry = cli_option(c, "dry-run") != NULL;
+    json_t *plan = NULL;
+    json_t *done = NULL;
+    struct err *e = apply(c, document, true, &plan);
+    bool goes_on = e == NULL && changes_of(plan) > 0 && !dry;
+
+    if (e == NULL && !c->json) {
+        print_changes(plan);
+    }
+    if (e == NULL && !c->json && !goes_on) {
+        puts(changes_of(plan) == 0 ? "Nothing to change." : "Nothing was changed (--dry-run).");
+    }
+    if (goes_on) {
+        e = cli_confirm(c, "changed", "Apply %zu change%s?", changes_of(plan),
+                        changes_of(plan) == 1 ? "" : "s");
+        e = e == NULL ? apply(c, document, false, &done) : e;
+    }
+    if (e == NULL && c->json) {
+        json_print(done != NULL ? done : plan);
+    } else if (e == NULL && done != NULL) {
+        print_applied(done);
+    }
+    json_decref(plan);
+    json_decref(done);
+    return e;
+}
+
+int cmd_apply(struct cli *c)
+{
+    json_t *document = NULL;
+    struct err *e = read_document(c, &document);
+
+    e = e == NULL ? session_open(c, SESSION_TOKENS) : e;
+    e = e == NULL ? apply_document(c, document) : e;
+    json_decref(document);
+    return e != NULL ? cli_fail(e) : CLI_OK;
+}
+
+/* --- export --- */
+
+static struct err *write_document(struct cli *c, const json_t *document)
+{
+    const char *output = cli_option(c, "output");
+    struct buf text;
+
+    if (output == NULL || strcmp(output, "-") == 0) {
+        resource_print(c, document);
+        return NULL;
+    }
+    buf_init(&text, SIZE_MAX / 2);
+    yaml_json_write(document, &text);
+    AUTO(auto_free) char *path = cli_absolute(output);
+    struct err *e = buf_check(&text, "the document");
+
+    e = e == NULL && path != NULL ? file_replace(path, buf_view(&text), 0644) : e;
+    buf_deinit(&text);
+    return e;
+}
+
+int cmd_export(struct cli *c)
+{
+    AUTO(auto_free) char *scope = session_escape(resource_scope(c));
+    AUTO(auto_free) char *path = text_fmt("/registry/export?scope=%s", scope);
+    json_t *document = NULL;
+    struct err *e = session_open(c, SESSION_TOKENS);
+
+    e = e == NULL ? session_call(c->session, "GET", path, NULL, &document) : e;
+    e = e == NULL ? write_document(c, document) : e;
+    json_decref(document);
+    return e != NULL ? cli_fail(e) : CLI_OK;
+}
+
+/* --- backup, restore, status --- */
+
+static struct err *with_file(struct cli *c, const char *url)
+{
+    AUTO(auto_free) char *path = cli_absolute(cli_argument(c, 0));
+    struct err *e = session_open(c, SESSION_TOKENS);
+
+    return e != NULL
+               ? e
+               : session_call(c->session, "POST", url, json_pack("{s:s}", "path", path), NULL);
+}
+
+int cmd_registry_backup(struct cli *c)
+{
+    struct err *e = with_file(c, "/registry/backup");
+
+    if (e != NULL) {
+        return cli_fail(e);
+    }
+    printf("The registry is in %s\n", cli_argument(c, 0));
+    return CLI_OK;
+}
+
+int cmd_registry_restore(struct cli *c)
+{
+    struct err *e =
+        cli_confirm(c, "restored", "Replace the whole registry by %s?", cli_argument(c, 0));
+
+    e = e == NULL ? with_file(c, "/registry/restore") : e;
+    if (e != NULL) {
+        return cli_fail(e);
+    }
+    printf("The registry is that of %s\n", cli_argument(c, 0));
+    return CLI_OK;
+}
+
+static size_t broken_in(const json_t *items)
+{
+    size_t broken = 0;
+    size_t i;
+    const json_t *item;
+
+    json_array_foreach(items, i, item)
+    {
+        broken += json_array_size(json_object_get(item, "broken")) > 0;
+    }
+    return broken;
+}
+
+static struct err *get_all(struct cli *c, json_t *all)
+{
+    struct err *e = session_open(c, SESSION_TOKENS);
+
+    for (const struct resource_kind *k = resource_kinds; e == NULL && k->word != NULL; k++) {
+        json_t *items = NULL;
+
+        e = resource_pages(c, k, "below=true", &items);
+        if (e == NULL) {
+            json_object_set_new(all, k->word, items);
+        }
+    }
+    return e;
+}
+
+static void print_status(const json_t *all)
+{
+    static const char *const heads[] = {"KIND", ">THERE ARE", ">BROKEN", NULL};
+    struct table *t = table_new(heads);
+    const char *word;
+    const json_t *items;
+    size_t i;
+    const json_t *item;
+
+    json_object_foreach((json_t *)all, word, items)
+    {
+        AUTO(auto_free) char *n = text_fmt("%zu", json_array_size(items));
+        AUTO(auto_free) char *broken = text_fmt("%zu", broken_in(items));
+        const char *cells[] = {word, n, broken};
+
+        table_row(t, cells);
+    }
+    table_print(&t, "");
+    json_object_foreach((json_t *)all, word, items)
+    {
+        json_array_foreach(items, i, item)
+        {
+            resource_warn(item);
+        }
+    }
+}
+
+/* For --json: {"connector": {"count", "broken"}, ...} */
+static void print_counts(const json_t *all)
+{
+    json_t *counts = json_object();
+    const char *word;
+    const json_t *items;
+
+    json_object_foreach((json_t *)all, word, items)
+    {
+        json_object_set_new(counts, word,
+                            json_pack("{s:I, s:I}", "count", (json_int_t)json_array_size(items),
+                                      "broken", (json_int_t)broken_in(items)));
+    }
+    json_print(counts);
+    json_decref(counts);
+}
+
+int cmd_registry_status(struct cli *c)
+{
+    json_t *all = json_object();
+    struct err *e = get_all(c, all);
+
+    if (e == NULL && c->json) {
+        print_counts(all);
+    } else if (e == NULL) {
+        print_status(all);
+    }
+    json_decref(all);
+    return e != NULL ? cli_fail(e) : CLI_OK;
+}

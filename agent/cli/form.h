@@ -1,0 +1,36 @@
+#ifndef HF_CLI_FORM_H
+#define HF_CLI_FORM_H
+
+#include "cli/resource.h"
+
+/**
+ * form_new() - the body of a new resource, out of --file, NAME and the options
+ * @ret: {"name", "description"?, "tags"?, "spec"}; new reference
+ * Needs a session (inventories are read by the agent).
+ * Errors: INPUT, and as reading files has them
+ */
+struct err *form_new(struct cli *c, const struct resource_kind *k, json_t **ret) MUST_CHECK;
+/** form_change() - the same for a change of @old: what neither a file nor an option names stays, but a file's spec replaces
+ * the whole spec */
+struct err *form_change(struct cli *c, const struct resource_kind *k, const json_t *old,
+                        json_t **ret) MUST_CHECK;
+
+/** form_from_document() - the body that a document says; what the agent makes itself (identifier,
+ * revision, ...) is left out. INPUT when it is no mapping or of another kind */
+struct err *form_from_document(const struct resource_kind *k, const json_t *document, json_t **ret)
+    MUST_CHECK;
+/** form_from_file() - the same from a file or "-" of standard input; for a certificate it may be PEM */
+struct err *form_from_file(const struct resource_kind *k, const char *path, json_t **ret)
+    MUST_CHECK;
+/** form_of() - a resource as the document that a person edits; new reference */
+json_t *form_of(const json_t *resource);
+
+/** form_set() - a member of a spec by its path: "login.method", "hosts.0.port"
+ * @value: taken; null removes it
+ * Objects on the way are made; the index after a list's last adds to it.
+ * Errors: INPUT (a path through what is no object or list) */
+struct err *form_set(json_t *spec, const char *path, json_t *value) MUST_CHECK;
+/** form_assign() - "path=value", the value in YAML */
+struct err *form_assign(json_t *spec, const char *text) MUST_CHECK;
+
+#endif

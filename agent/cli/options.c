@@ -1,0 +1,289 @@
+/*
+ * The options of each command. Those that several kinds share are written out in each table: one look
+ * at a table shows what a command takes.
+ */
+#include "cli/options.h"
+
+const struct cli_option options_token[] = {
+    {"token", "TOKEN", "name, label or serial of the token"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_option options_generate[] = {
+    {"token", "TOKEN", "name, label or serial; needed where there are several"},
+    {"type", "TYPE", "p256 (default), p384, p521, rsa, ed25519"},
+    {"bits", "BITS", "for rsa: 2048, 3072 (default) or 4096"},
+    {"label", "TEXT", "CKA_LABEL of the pair (default: holdfast)"},
+    {"id", "HEX", "CKA_ID; made if left out"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_option options_show[] = {
+    {"prove", NULL, "try to take the private key out, and show the refusal"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_option options_delete[] = {
+    {"yes", NULL, "do not ask"},
+    {"force", NULL, "also when an identity uses the key"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_option options_unlock[] = {
+    {"last-try", NULL, "use the PIN's last try before the token locks"},
+    {"configured", NULL, "run the configured PIN sources again, ask nothing"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_option options_connect[] = {
+    {"identity", "NAME", "offer only this identity"},
+    {"run", "COMMAND", "run a command instead of an empty session"},
+    {"known-hosts", "FILE", "instead of those of the agent's user"},
+    {"timeout", "SECONDS", "for each step (default 10)"},
+    {"scope", "SCOPE", "where INFRASTRUCTURE is"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_option options_init[] = {
+    {"yes", NULL, "ask nothing"},
+    {"module", "PATH", "use this PKCS#11 module, look for no other"},
+    {"output", "FILE", "write there; - is standard output"},
+    {"force", NULL, "replace a configuration that exists"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_option options_scope[] = {
+    {"scope", "SCOPE", "account, org/NAME or org/NAME/project/NAME"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_option options_list[] = {
+    {"scope", "SCOPE", "account, org/NAME or org/NAME/project/NAME"},
+    {"below", NULL, "also of the scopes below"},
+    {"above", NULL, "also of the scopes above"},
+    {"tag", "TAG", "only those with this tag"},
+    {"name", "TEXT", "only those with this in their name"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_option options_remove[] = {
+    {"scope", "SCOPE", "account, org/NAME or org/NAME/project/NAME"},
+    {"yes", NULL, "do not ask"},
+    {"force", NULL, "also when others use it; they are marked broken"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_option options_certificate_create[] = {
+    {"file", "FILE", "PEM, or a document; - is standard input (-f)"},
+    {"scope", "SCOPE", "account, org/NAME or org/NAME/project/NAME"},
+    {"description", "TEXT", "what it is for"},
+    {"tag", "TAG", "a word to find it by; may be repeated"},
+    {"set", "MEMBER=VALUE", "a member of the spec, such as login.mount=team"},
+    {"dry-run", NULL, "only say whether it would be accepted"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_option options_certificate_edit[] = {
+    {"file", "FILE", "PEM, or a document; - is standard input (-f)"},
+    {"scope", "SCOPE", "account, org/NAME or org/NAME/project/NAME"},
+    {"description", "TEXT", "what it is for"},
+    {"tag", "TAG", "a word to find it by; may be repeated"},
+    {"set", "MEMBER=VALUE", "a member of the spec, such as login.mount=team"},
+    {"name", "NAME", "a new name; references stay as they are"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_option options_connector_create[] = {
+    {"address", "URL", "https URL; repeated: tried in this order"},
+    {"namespace", "PATH", "namespace in Vault"},
+    {"login", "METHOD", "token or approle"},
+    {"login-mount", "PATH", "where the method is mounted"},
+    {"token-file", "FILE", "for token: file that holds it"},
+    {"root", NULL, "for token: it is a root token, never renewed"},
+    {"role-id-file", "FILE", "for approle: file that holds the role id"},
+    {"secret-id-file", "FILE", "for approle: file that holds the secret id"},
+    {"wrapped", NULL, "that file holds a wrapping token, unwrapped once"},
+    {"renewal-minutes", "N", "how often its token is renewed; 0: as the lease asks"},
+    {"certificate", "REF", "certificate of the server or its CA, at or above"},
+    {"server-name", "HOST", "name in the server's certificate, if not the URL's"},
+    {"read-only", NULL, "never used to write to Vault"},
+    {"file", "FILE", "a document in YAML or JSON; - is standard input (-f)"},
+    {"scope", "SCOPE", "account, org/NAME or org/NAME/project/NAME"},
+    {"description", "TEXT", "what it is for"},
+    {"tag", "TAG", "a word to find it by; may be repeated"},
+    {"set", "MEMBER=VALUE", "a member of the spec, such as login.mount=team"},
+    {"no-test", NULL, "do not test the connection afterwards"},
+    {"dry-run", NULL, "only say whether it would be accepted"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_option options_connector_edit[] = {
+    {"address", "URL", "https URL; repeated: tried in this order"},
+    {"namespace", "PATH", "namespace in Vault"},
+    {"login", "METHOD", "token or approle"},
+    {"login-mount", "PATH", "where the method is mounted"},
+    {"token-file", "FILE", "for token: file that holds it"},
+    {"root", NULL, "for token: it is a root token, never renewed"},
+    {"role-id-file", "FILE", "for approle: file that holds the role id"},
+    {"secret-id-file", "FILE", "for approle: file that holds the secret id"},
+    {"wrapped", NULL, "that file holds a wrapping token, unwrapped once"},
+    {"renewal-minutes", "N", "how often its token is renewed; 0: as the lease asks"},
+    {"certificate", "REF", "certificate of the server or its CA, at or above"},
+    {"server-name", "HOST", "name in the server's certificate, if not the URL's"},
+    {"read-only", NULL, "never used to write to Vault"},
+    {"file", "FILE", "a document in YAML or JSON; - is standard input (-f)"},
+    {"scope", "SCOPE", "account, org/NAME or org/NAME/project/NAME"},
+    {"description", "TEXT", "what it is for"},
+    {"tag", "TAG", "a word to find it by; may be repeated"},
+    {"set", "MEMBER=VALUE", "a member of the spec, such as login.mount=team"},
+    {"name", "NAME", "a new name; references stay as they are"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_option options_secrets_manager_create[] = {
+    {"connector", "REF", "connector, at this scope or above"},
+    {"mount", "PATH", "of the SSH engine; `connector mounts` lists them"},
+    {"default-role", "ROLE", "for SSH keys that name none"},
+    {"file", "FILE", "a document in YAML or JSON; - is standard input (-f)"},
+    {"scope", "SCOPE", "account, org/NAME or org/NAME/project/NAME"},
+    {"description", "TEXT", "what it is for"},
+    {"tag", "TAG", "a word to find it by; may be repeated"},
+    {"set", "MEMBER=VALUE", "a member of the spec, such as login.mount=team"},
+    {"dry-run", NULL, "only say whether it would be accepted"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_option options_secrets_manager_edit[] = {
+    {"connector", "REF", "connector, at this scope or above"},
+    {"mount", "PATH", "of the SSH engine; `connector mounts` lists them"},
+    {"default-role", "ROLE", "for SSH keys that name none"},
+    {"file", "FILE", "a document in YAML or JSON; - is standard input (-f)"},
+    {"scope", "SCOPE", "account, org/NAME or org/NAME/project/NAME"},
+    {"description", "TEXT", "what it is for"},
+    {"tag", "TAG", "a word to find it by; may be repeated"},
+    {"set", "MEMBER=VALUE", "a member of the spec, such as login.mount=team"},
+    {"name", "NAME", "a new name; references stay as they are"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_option options_ssh_key_create[] = {
+    {"user", "USER", "whom to log in as on the hosts"},
+    {"secrets-manager", "REF", "who signs; none: the bare key is shown to hosts"},
+    {"role", "ROLE", "of the engine; else the secrets manager's default"},
+    {"principal", "NAME", "whom the certificate is for (USER); may be repeated"},
+    {"ttl", "DURATION", "validity asked for, such as 8h; else the role's"},
+    {"public-key", "FILE", "public key that the token's key has to match"},
+    {"key", "URI", "PKCS#11 URI of the key"},
+    {"token", "TOKEN", "token that holds it: name or PKCS#11 URI"},
+    {"pin-file", "FILE", "file that holds the PIN, read by the agent"},
+    {"port", "N", "of the hosts (22)"},
+    {"file", "FILE", "a document in YAML or JSON; - is standard input (-f)"},
+    {"scope", "SCOPE", "account, org/NAME or org/NAME/project/NAME"},
+    {"description", "TEXT", "what it is for"},
+    {"tag", "TAG", "a word to find it by; may be repeated"},
+    {"set", "MEMBER=VALUE", "a member of the spec, such as login.mount=team"},
+    {"dry-run", NULL, "only say whether it would be accepted"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_option options_ssh_key_edit[] = {
+    {"user", "USER", "whom to log in as on the hosts"},
+    {"secrets-manager", "REF", "who signs; none: the bare key is shown to hosts"},
+    {"role", "ROLE", "of the engine; else the secrets manager's default"},
+    {"principal", "NAME", "whom the certificate is for (USER); may be repeated"},
+    {"ttl", "DURATION", "validity asked for, such as 8h; else the role's"},
+    {"public-key", "FILE", "public key that the token's key has to match"},
+    {"key", "URI", "PKCS#11 URI of the key"},
+    {"token", "TOKEN", "token that holds it: name or PKCS#11 URI"},
+    {"pin-file", "FILE", "file that holds the PIN, read by the agent"},
+    {"port", "N", "of the hosts (22)"},
+    {"file", "FILE", "a document in YAML or JSON; - is standard input (-f)"},
+    {"scope", "SCOPE", "account, org/NAME or org/NAME/project/NAME"},
+    {"description", "TEXT", "what it is for"},
+    {"tag", "TAG", "a word to find it by; may be repeated"},
+    {"set", "MEMBER=VALUE", "a member of the spec, such as login.mount=team"},
+    {"name", "NAME", "a new name; references stay as they are"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_option options_infrastructure_create[] = {
+    {"ssh-key", "REF", "how to log in: SSH key, at this scope or above"},
+    {"host", "HOST", "ADDRESS[:PORT]; may be repeated"},
+    {"hosts-file", "FILE", "hosts, one a line"},
+    {"inventory", "FILE", "hosts of an Ansible inventory"},
+    {"concurrency", "N", "hosts at a time, 1 to 50 (10)"},
+    {"file", "FILE", "a document in YAML or JSON; - is standard input (-f)"},
+    {"scope", "SCOPE", "account, org/NAME or org/NAME/project/NAME"},
+    {"description", "TEXT", "what it is for"},
+    {"tag", "TAG", "a word to find it by; may be repeated"},
+    {"set", "MEMBER=VALUE", "a member of the spec, such as login.mount=team"},
+    {"dry-run", NULL, "only say whether it would be accepted"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_option options_infrastructure_edit[] = {
+    {"ssh-key", "REF", "how to log in: SSH key, at this scope or above"},
+    {"host", "HOST", "ADDRESS[:PORT]; may be repeated"},
+    {"hosts-file", "FILE", "hosts, one a line"},
+    {"inventory", "FILE", "hosts of an Ansible inventory"},
+    {"concurrency", "N", "hosts at a time, 1 to 50 (10)"},
+    {"file", "FILE", "a document in YAML or JSON; - is standard input (-f)"},
+    {"scope", "SCOPE", "account, org/NAME or org/NAME/project/NAME"},
+    {"description", "TEXT", "what it is for"},
+    {"tag", "TAG", "a word to find it by; may be repeated"},
+    {"set", "MEMBER=VALUE", "a member of the spec, such as login.mount=team"},
+    {"name", "NAME", "a new name; references stay as they are"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_option options_key_test[] = {
+    {"scope", "SCOPE", "account, org/NAME or org/NAME/project/NAME"},
+    {"run", "COMMAND", "run a command instead of an empty session"},
+    {"known-hosts", "FILE", "instead of those of the agent's user"},
+    {"timeout", "SECONDS", "for each step (default 10)"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_option options_run[] = {
+    {"infrastructure", "REF", "on its hosts, with its SSH key (-i)"},
+    {"host", "HOST", "HOST[:PORT] instead; may be repeated"},
+    {"ssh-key", "REF", "log in with this SSH key"},
+    {"user", "USER", "instead of the SSH key's"},
+    {"limit", "PATTERN", "only hosts whose name or tag fits: web*, db?"},
+    {"concurrency", "N", "hosts at a time, 1 to 50"},
+    {"timeout", "DURATION", "for each host (10m)"},
+    {"known-hosts", "FILE", "for hosts of which no key is declared"},
+    {"scope", "SCOPE", "account, org/NAME or org/NAME/project/NAME"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_option options_host_test[] = {
+    {"ssh-key", "REF", "log in with this SSH key"},
+    {"user", "USER", "instead of the SSH key's"},
+    {"limit", "PATTERN", "only hosts whose name or tag fits: web*, db?"},
+    {"concurrency", "N", "hosts at a time, 1 to 50"},
+    {"timeout", "DURATION", "for each host (10m)"},
+    {"known-hosts", "FILE", "for hosts of which no key is declared"},
+    {"scope", "SCOPE", "account, org/NAME or org/NAME/project/NAME"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_option options_apply[] = {
+    {"file", "FILE", "the document, YAML or JSON; - is standard input (-f)"},
+    {"dry-run", NULL, "only show what would change"},
+    {"yes", NULL, "do not ask"},
+    {"prune", NULL, "delete what is at or below SCOPE and not in it"},
+    {"scope", "SCOPE", "for resources that name none, and for --prune"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_option options_export[] = {
+    {"scope", "SCOPE", "what is at this scope and below (account)"},
+    {"output", "FILE", "write there; - is standard output"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_option options_yes[] = {
+    {"yes", NULL, "do not ask"},
+    {NULL, NULL, NULL},
+};

@@ -1,0 +1,239 @@
+/*
+ * From options and files to the body of a request.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "cli/form.h"
+
+enum { ARGS_MAX = 32 };
+
+static void assert_json(json_t *value, const char *json)
+{
+    char *text = json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS);
+
+    assert_string_equal(text, json);
+    free(text);
+    json_decref(value);
+}
+
+static void test_assign(void **state)
+{
+    static const struct {
+        const char *text, *json;
+    } right[] = {
+        {"new=1", "{\"a\":{\"b\":1},\"l\":[{\"x\":1},2],\"new\":1}"},
+        {"a.b=x=y", "{\"a\":{\"b\":\"x=y\"},\"l\":[{\"x\":1},2]}"},
+        {"a.c.d=[1, z]", "{\"a\":{\"b\":1,\"c\":{\"d\":[1,\"z\"]}},\"l\":[{\"x\":1},2]}"},
+        {"a.b=", "{\"a\":{},\"l\":[{\"x\":1},2]}"},
+        {"gone=null", "{\"a\":{\"b\":1},\"l\":[{\"x\":1},2]}"},
+        {"l.0.x=true", "{\"a\":{\"b\":1},\"l\":[{\"x\":true},2]}"},
+        {"l.2=3", "{\"a\":{\"b\":1},\"l\":[{\"x\":1},2,3]}"},
+        {"l.2.y=3", "{\"a\":{\"b\":1},\"l\":[{\"x\":1},2,{\"y\":3}]}"},
+        {"l.1=~", "{\"a\":{\"b\":1},\"l\":[{\"x\":1}]}"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(right); i++) {
+        json_t *spec = json_pack("{s:{s:i}, s:[{s:i}, i]}", "a", "b", 1, "l", "x", 1, 2);
+        AUTO(err_free) struct err *e = form_assign(spec, right[i].text);
+
+        assert_null(e);
+        assert_json(spec, right[i].json);
+    }
+}
+
+static void test_assign_wrong(void **state)
+{
+    static const char *const wrong[] = {
+        "a",
+        "=1",
+        ".=1",
+        "a.=1",
+        ".a=1",
+        "a..b=1",
+        "s.x=1",
+        "l.x=1",
+        "l.5=1",
+        "l.-1=1",
+        "l.5=null",
+        "a=[1",
+        "l.99999999999999999999=1",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        json_t *spec = json_pack("{s:{}, s:[i], s:s}", "a", "l", 1, "s", "text");
+        AUTO(err_free) struct err *e = form_assign(spec, wrong[i]);
+
+        if (!err_is(e, ERR_INPUT)) {
+            fail_msg("'%s' was taken", wrong[i]);
+        }
+        json_decref(spec);
+    }
+}
+
+/* The body that a line of words makes; an error's text stands for itself. */
+static char *body_of(const char *line, const json_t *old)
+{
+    static struct cli c;
+    static char copy[1024];
+    char *argv[ARGS_MAX + 1] = {(char *)"holdfast"};
+    int argc = 1;
+    int status = 0;
+    char *rest = NULL;
+    json_t *body = NULL;
+
+    c = (struct cli){0};
+    snprintf(copy, sizeof copy, "%s", line);
+    for (char *w = strtok_r(copy, " ", &rest); w != NULL && argc < ARGS_MAX;
+         w = strtok_r(NULL, " ", &rest)) {
+        argv[argc++] = w;
+    }
+    assert_true(cli_parse(&c, argc, argv, &status));
+    const struct resource_kind *k = resource_kind_of(&c);
+    AUTO(err_free) struct err *e =
+        old == NULL ? form_new(&c, k, &body) : form_change(&c, k, old, &body);
+
+    if (e != NULL) {
+        assert_null(body);
+        return strdup(err_text(e));
+    }
+    char *text = json_dumps(body, JSON_COMPACT | JSON_SORT_KEYS);
+
+    json_decref(body);
+    return text;
+}
+
+static void test_options(void **state)
+{
+    static const struct {
+        const char *line, *body;
+    } lines[] = {
+        {"connector create main --address https://a --address https://b --login approle "
+         "--role-id-file /r --secret-id-file /s --renewal-minutes 10 --certificate account.ca",
+         "{\"name\":\"main\",\"spec\":{\"addresses\":[\"https://a\",\"https://b\"],"
+         "\"certificate\":\"account.ca\",\"login\":{\"method\":\"approle\",\"role_id_file\":\"/r\","
+         "\"secret_id_file\":\"/s\"},\"renewal_interval_minutes\":10,\"type\":\"vault\"}}"},
+        {"connector create main --set login.method=token --set active=false --tag x --tag y",
+         "{\"name\":\"main\",\"spec\":{\"active\":false,\"login\":{\"method\":\"token\"},"
+         "\"type\":\"vault\"},\"tags\":[\"x\",\"y\"]}"},
+        {"secrets-manager create sm --connector org.main --mount ssh --description d",
+         "{\"description\":\"d\",\"name\":\"sm\",\"spec\":{\"connector\":\"org.main\","
+         "\"mount\":\"ssh\",\"type\":\"vault-ssh\"}}"},
+        {"ssh-key create k --user deploy --secrets-manager sm --key pkcs11:object=web --port 2222",
+         "{\"name\":\"k\",\"spec\":{\"credentials\":{\"secrets_manager\":\"sm\","
+         "\"type\":\"vault-ssh\"},\"key\":\"pkcs11:object=web\",\"port\":2222,"
+         "\"user_name\":\"deploy\"}}"},
+        {"ssh-key create k --user u --key pkcs11:object=web --pin-file /p",
+         "{\"name\":\"k\",\"spec\":{\"credentials\":{\"type\":\"key\"},"
+         "\"key\":\"pkcs11:object=web\",\"pin\":{\"file\":\"/p\"},\"user_name\":\"u\"}}"},
+        {"infrastructure create i --ssh-key k --host a --host b:2222 --host [::1]:22",
+         "{\"name\":\"i\",\"spec\":{\"hosts\":[{\"name\":\"a\"},{\"name\":\"b\",\"port\":2222},"
+         "{\"name\":\"::1\",\"port\":22}],\"ssh_key\":\"k\"}}"},
+        {"connector create main --renewal-minutes ten", "--renewal-minutes ten is no number"},
+        {"infrastructure create i --host u@a", "'u@a' is not HOST[:PORT]"},
+        {"connector create --address https://a", "the connector needs a name"},
+        {"certificate create c", "where is the certificate? --file FILE"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+        AUTO(auto_free) char *body = body_of(lines[i].line, NULL);
+
+        if (strstr(body, lines[i].body) == NULL) {
+            fail_msg("%s\n%s", lines[i].line, body);
+        }
+    }
+}
+
+static void test_relative_paths(void **state)
+{
+    char here[1024];
+
+    (void)state;
+    assert_non_null(getcwd(here, sizeof here));
+    AUTO(auto_free) char *body = body_of("connector create c --token-file t", NULL);
+    AUTO(auto_free) char *path = text_fmt("\"token_file\":\"%s/t\"", here);
+
+    assert_non_null(strstr(body, path));
+}
+
+/* @body_part has to be in what "certificate create c --file FILE" or the like makes. */
+static void with_file(const char *line, const char *content, size_t len, const json_t *old,
+                      const char *body_part)
+{
+    char path[] = "/tmp/hf-form-XXXXXX";
+    AUTO(auto_close) int fd = mkstemp(path);
+
+    assert_int_equal(write(fd, content, len), (ssize_t)len);
+    AUTO(auto_free) char *whole = text_fmt("%s --file %s", line, path);
+    AUTO(auto_free) char *body = body_of(whole, old);
+
+    unlink(path);
+    if (strstr(body, body_part) == NULL) {
+        fail_msg("%s\n%s", line, body);
+    }
+}
+
+static void test_files(void **state)
+{
+    static const struct {
+        const char *line, *content, *part;
+    } rows[] = {
+        {"certificate create c", "-----BEGIN X-----\n",
+         "{\"name\":\"c\",\"spec\":{\"pem\":\"-----BEGIN X-----\\n\"}}"},
+        {"certificate create c", "", "{\"name\":\"c\",\"spec\":{\"pem\":\"\"}}"},
+        {"certificate create c", "name: x\nspec:\n  pem: y\n",
+         "{\"name\":\"c\",\"spec\":{\"pem\":\"y\"}}"},
+        {"certificate create", "{\"name\": \"x\", \"spec\": {\"pem\": \"y\"}}",
+         "{\"name\":\"x\",\"spec\":{\"pem\":\"y\"}}"},
+        {"connector create c --set active=false",
+         "kind: connector\nscope: account\nidentifier: z\nrevision: 4\nspec: {type: vault}\n",
+         "{\"name\":\"c\",\"spec\":{\"active\":false,\"type\":\"vault\"}}"},
+        {"connector create c", "kind: ssh-key\nname: x\n", "of the kind 'ssh-key'"},
+        {"connector create c", "just text\n", "no mapping"},
+        {"connector create c", "a: b: c\n", ":1: not YAML"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        with_file(rows[i].line, rows[i].content, strlen(rows[i].content), NULL, rows[i].part);
+    }
+    with_file("certificate create c", "0\x82\x03\xff", 4, NULL,
+              "Invalid request: Certificate is not a valid X509 Certificate: ");
+}
+
+static void test_changes(void **state)
+{
+    json_t *old = json_pack("{s:s, s:s, s:s, s:[s], s:i, s:n, s:{s:s, s:i}}", "identifier", "k",
+                            "name", "K", "scope", "account", "tags", "t", "revision", 3,
+                            "description", "spec", "user_name", "u", "port", 22);
+
+    (void)state;
+    AUTO(auto_free) char *port = body_of("ssh-key edit k --port 23 --name New", old);
+
+    assert_string_equal(port, "{\"name\":\"New\",\"spec\":{\"port\":23,\"user_name\":\"u\"},"
+                              "\"tags\":[\"t\"]}");
+    with_file("ssh-key edit k", "spec: {user_name: v}\n", 21, old,
+              "{\"name\":\"K\",\"spec\":{\"user_name\":\"v\"},\"tags\":[\"t\"]}");
+    json_decref(old);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_assign),  cmocka_unit_test(test_assign_wrong),
+        cmocka_unit_test(test_options), cmocka_unit_test(test_relative_paths),
+        cmocka_unit_test(test_files),   cmocka_unit_test(test_changes),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
