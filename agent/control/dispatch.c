@@ -52,6 +52,8 @@ static const struct control_route routes[] = {
      control_secrets_manager_mounts, NULL, NULL},
     {EVHTTP_REQ_POST, "/v1/scopes/{scope}/ssh-keys/{id}/test", CONTROL_OPERATOR,
      control_ssh_key_test, control_ssh_key_test_body, NULL},
+    {EVHTTP_REQ_POST, "/v1/scopes/{scope}/infrastructures/-/parse", CONTROL_VIEWER,
+     control_hosts_parse, control_hosts_parse_body, NULL},
     {EVHTTP_REQ_GET, "/v1/registry/export", CONTROL_NOTHING, control_registry_export, NULL,
      control_registry_export_query},
     {EVHTTP_REQ_POST, "/v1/registry/apply", CONTROL_NOTHING, control_registry_apply,

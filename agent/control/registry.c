@@ -122,14 +122,6 @@ static void on_created(void *arg, struct err *e, json_t *result)
     }
 }
 
-static void on_deleted(void *arg, struct err *e, json_t *result)
-{
-    (void)result;
-    if (came(arg, e)) {
-        control_answer_empty(arg);
-    }
-}
-
 static struct err *number_of(const char *text, size_t *ret)
 {
     char *end = NULL;
@@ -290,7 +282,7 @@ struct err *control_resource_delete(struct control_request *r)
     e = begin(r, &registry, &kind);
     if (e == NULL) {
         registry_delete(registry, &who, kind, control_param(r, "scope"), control_param(r, "id"),
-                        expected, force, on_deleted, r);
+                        expected, force, on_plain, r);
     }
     return e;
 }
