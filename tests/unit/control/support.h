@@ -31,7 +31,7 @@ static char folder[80], socket_path[100];
 static struct io_loop *loop;
 static struct control *control;
 static struct control_deps deps;
-static bool without_registry; /* of the next server */
+static bool without_registry, without_vault; /* of the next server */
 
 static inline void count(void *arg, struct control_counters *ret)
 {
@@ -40,11 +40,15 @@ static inline void count(void *arg, struct control_counters *ret)
         .connections = 5, .lists = 4, .signs = 3, .refused = 2, .failed = 1, .open = 6};
 }
 
+static bool without_identity;
+
 /* One SSH key of the registry is an identity: the first of the world. */
 static inline struct identity *identity_of(void *arg, const char *scope, const char *id)
 {
     (void)arg;
-    return text_eq(scope, "org/acme") && text_eq(id, "deploy") ? &fake.identity[0] : NULL;
+    return !without_identity && text_eq(scope, "org/acme") && text_eq(id, "deploy")
+               ? &fake.identity[0]
+               : NULL;
 }
 
 static inline void start_server(void)
@@ -58,7 +62,7 @@ static inline void start_server(void)
     e = io_listen_bind(socket_path, &fd);
     assert_null(e);
     deps.loop = loop;
-    deps.vault = (struct vault *)&fake;
+    deps.vault = without_vault ? NULL : (struct vault *)&fake;
     deps.signers = signers;
     deps.signers_n = ARRAY_LEN(signers);
     deps.agent_socket = "/run/agent.sock";
