@@ -76,15 +76,12 @@ static struct err *check_name(const json_t *body)
     return e == NULL ? err_add(registry_secret_text(text), "/name") : e;
 }
 
-struct err *registry_resource_check(const json_t *body)
+static struct err *check_members(const json_t *body)
 {
     static const char *const known[] = {"name", "description", "tags", "spec"};
     const char *name;
     json_t *value;
 
-    if (!json_is_object(body)) {
-        return err_new(ERR_INPUT, "the body must be an object with name and spec");
-    }
     json_object_foreach((json_t *)body, name, value)
     {
         bool found = false;
@@ -104,11 +101,20 @@ struct err *registry_resource_check(const json_t *body)
                            safe != NULL ? safe : "");
         }
     }
+    return NULL;
+}
+
+struct err *registry_resource_check(const json_t *body)
+{
+    if (!json_is_object(body)) {
+        return err_new(ERR_INPUT, "the body must be an object with name and spec");
+    }
     const json_t *description = json_object_get(body, "description");
     const json_t *tags = json_object_get(body, "tags");
     const json_t *spec = json_object_get(body, "spec");
-    struct err *e = check_name(body);
+    struct err *e = check_members(body);
 
+    e = e == NULL ? check_name(body) : e;
     if (e == NULL && description != NULL && !json_is_null(description)) {
         e = check_description(description);
     }

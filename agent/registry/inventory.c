@@ -245,30 +245,65 @@ static json_t *tags_of(json_t *groups)
     return tags;
 }
 
-/* Why a host cannot be taken (caller owns); NULL when it can. */
-static char *why_not(const char *address, const char *port, const char *connection)
+static char *why_not_address(const char *address)
 {
-    if (address != NULL && strcmp(address, encrypted) == 0) {
+    if (address == NULL) {
+        return NULL;
+    }
+    if (strcmp(address, encrypted) == 0) {
         return text_copy("ansible_host is encrypted with ansible-vault");
     }
-    if (is_template(address) || is_template(port)) {
-        return text_fmt("%s is a template, which only Ansible can fill in",
-                        is_template(address) ? "ansible_host" : "ansible_port");
+    if (is_template(address)) {
+        return text_copy("ansible_host is a template, which only Ansible can fill in");
     }
-    if (connection != NULL && strcmp(connection, "ssh") != 0 && strcmp(connection, "smart") != 0 &&
-        strcmp(connection, "paramiko") != 0) {
-        return text_copy("ansible_connection is not ssh");
-    }
-    struct err *e = address != NULL ? registry_check_host(address) : NULL;
-    long number = port != NULL ? strtol(port, NULL, 10) : 22;
-    bool digits = port == NULL || port[strspn(port, "0123456789")] == '\0';
+    struct err *e = registry_check_host(address);
+    char *why =
+        e != NULL ? text_copy("ansible_host is neither a host name nor an IP address") : NULL;
 
-    if (e != NULL) {
-        err_free(&e);
-        return text_copy("ansible_host is neither a host name nor an IP address");
+    err_free(&e);
+    return why;
+}
+
+static char *why_not_port(const char *port)
+{
+    if (port == NULL) {
+        return NULL;
     }
-    return number < 1 || number > 65535 || !digits ? text_copy("ansible_port is not 1..65535")
-                                                   : NULL;
+    if (is_template(port)) {
+        return text_copy("ansible_port is a template, which only Ansible can fill in");
+    }
+    long number = strtol(port, NULL, 10);
+
+    if (number < 1 || number > 65535 || port[strspn(port, "0123456789")] != '\0') {
+        return text_copy("ansible_port is not 1..65535");
+    }
+    return NULL;
+}
+
+static char *why_not_connection(const char *word)
+{
+    static const char *const ours[] = {"ssh", "smart", "paramiko"};
+
+    for (size_t i = 0; i < ARRAY_LEN(ours); i++) {
+        if (word == NULL || strcmp(word, ours[i]) == 0) {
+            return NULL;
+        }
+    }
+    return text_copy("ansible_connection is not ssh");
+}
+
+/* A host as an infrastructure's spec has it; new reference. */
+static json_t *host_of(const char *name, const char *address, const char *port, json_t *groups)
+{
+    json_t *number = port != NULL ? json_integer(strtol(port, NULL, 10)) : NULL;
+    json_t *tags = tags_of(groups);
+
+    if (json_array_size(tags) == 0) {
+        json_decref(tags);
+        tags = NULL;
+    }
+    return json_pack("{s:s, s:s*, s:o*, s:o*}", "name", name, "address", address, "port", number,
+                     "tags", tags);
 }
 
 static struct err *add_result(const struct inventory *inv, const char *host, json_t *result)
@@ -276,32 +311,18 @@ static struct err *add_result(const struct inventory *inv, const char *host, jso
     AUTO(registry_json_free) json_t *groups = groups_of(inv, host);
     const char *address = var_of(inv, host, groups, "host");
     const char *port = var_of(inv, host, groups, "port");
-    AUTO(auto_free) char *why = why_not(address, port, var_of(inv, host, groups, "connection"));
-    const char *list = why != NULL ? "left_out" : "hosts";
-    json_t *entry = json_pack("{s:s, s:s*}", "name", host, "why", why);
-    struct err *e = entry != NULL ? NULL : err_nomem();
+    AUTO(auto_free) char *why = why_not_address(address);
 
-    if (e == NULL && why == NULL && address != NULL) {
-        json_object_set_new(entry, "address", json_string(address));
-    }
-    if (e == NULL && why == NULL && port != NULL) {
-        json_object_set_new(entry, "port", json_integer(strtol(port, NULL, 10)));
-    }
-    if (e == NULL && why == NULL) {
-        json_t *tags = tags_of(groups);
-
-        e = json_array_size(tags) == 0 || json_object_set(entry, "tags", tags) == 0 ? NULL
-                                                                                    : err_nomem();
-        json_decref(tags);
-    }
+    why = why != NULL ? why : why_not_port(port);
+    why = why != NULL ? why : why_not_connection(var_of(inv, host, groups, "connection"));
     if (var_of(inv, host, groups, "user") != NULL) {
         json_object_set_new(result, "users", json_true());
     }
-    if (e != NULL) {
-        json_decref(entry);
-        return e;
-    }
-    return json_array_append_new(json_object_get(result, list), entry) == 0 ? NULL : err_nomem();
+    json_t *entry = why != NULL ? json_pack("{s:s, s:s}", "name", host, "why", why)
+                                : host_of(host, address, port, groups);
+    json_t *list = json_object_get(result, why != NULL ? "left_out" : "hosts");
+
+    return json_array_append_new(list, entry) == 0 ? NULL : err_nomem();
 }
 
 static struct err *finish(const struct inventory *inv, json_t **ret)
