@@ -149,8 +149,9 @@ class Agent:
                         timeout_s)
 
     def wait_token(self, state, timeout_s=30):
-        def reached():
-            return [t for t in self.status()["tokens"] if t["state"] == state]
+        def reached():  # one that is locked without a reason is just being opened
+            return [t for t in self.status()["tokens"] if t["state"] == state
+                    and (state != "locked" or t["error"] is not None)]
         return wait_for(lambda: f"a token that is {state}: {self.status()['tokens']}\n{self.log()}",
                         reached, timeout_s)[0]
 
