@@ -1,5 +1,7 @@
-/* A connector's spec, as registry/kind_connector.c describes it, in the words of vault/. Nothing is
- * read from files here: holdfast-vault does that. */
+/*
+ * A connector's spec, as registry/kind_connector.c describes it, in the words of vault/. Nothing is
+ * read from files here: holdfast-vault does that.
+ */
 #include "control/vault_conf.h"
 
 enum { MINUTE_S = 60 };

@@ -32,6 +32,7 @@ extern const struct vault_auth_method vault_auth_approle;
 /** What the methods remember, for all servers of a helper. */
 struct vault_auth_memory;
 
+/** vault_auth_memory_new() - empty; it outlives every login that uses it. NOMEM */
 struct err *vault_auth_memory_new(struct vault_auth_memory **ret) MUST_CHECK;
 void vault_auth_memory_free(struct vault_auth_memory **m);
 

@@ -11,28 +11,14 @@
 
 static void put_options(struct buf *b, const struct ssh_cert_option *list)
 {
-    uint32_t n = 0;
+    size_t n = ssh_cert_options_len(list);
 
-    while (list != NULL && list[n].name != NULL) {
-        n++;
-    }
     buf_put_bool(b, list != NULL);
-    buf_put_u32(b, n);
-    for (uint32_t i = 0; i < n; i++) {
+    buf_put_u32(b, (uint32_t)n);
+    for (size_t i = 0; i < n; i++) {
         buf_put_cstr(b, list[i].name);
         buf_put_cstr(b, list[i].value);
     }
-}
-
-static void free_options(struct ssh_cert_option **list)
-{
-    struct ssh_cert_option *options = take(list);
-
-    for (size_t i = 0; options != NULL && options[i].name != NULL; i++) {
-        free(options[i].name);
-        free(options[i].value);
-    }
-    free(options);
 }
 
 static struct ssh_cert_option *get_options(struct rd *r)
@@ -138,8 +124,8 @@ void vault_ask_deinit(struct vault_ask *a)
     free(a->issuer_ref);
     free(a->key_id);
     text_list_free(&a->principals);
-    free_options(&a->critical);
-    free_options(&a->extensions);
+    ssh_cert_options_free(&a->critical);
+    ssh_cert_options_free(&a->extensions);
     *a = (struct vault_ask){0};
 }
 

@@ -16,6 +16,7 @@ struct vault_peer {
     struct wall not_before, not_after;
 };
 
+/** vault_peer_deinit() - frees its texts; a peer of zeros is fine */
 void vault_peer_deinit(struct vault_peer *p);
 
 /** vault_peer_watch() - have libcurl's handle (a CURL *) make a new connection, and tell @p of its

@@ -13,6 +13,7 @@ struct vault_server {
     atomic_uint good; /* see struct vault_api */
 };
 
+/** vault_servers_new() - without any server yet. NOMEM */
 struct err *vault_servers_new(struct vault_servers **ret) MUST_CHECK;
 /** vault_servers_free() - when nobody holds a server any more; waits for the clock's thread */
 void vault_servers_free(struct vault_servers **s);
