@@ -114,25 +114,40 @@ static void print_applied(const json_t *result)
     printf("%zu change%s applied\n", n, n == 1 ? "" : "s");
 }
 
-/* Show first; then do it, when there is something to do and nobody minds. */
+static void print_plan(const struct cli *c, const json_t *plan)
+{
+    if (c->json) {
+        return;
+    }
+    print_changes(plan);
+    if (changes_of(plan) == 0) {
+        puts("Nothing to change.");
+    } else if (cli_option(c, "dry-run") != NULL) {
+        puts("Nothing was changed (--dry-run).");
+    }
+}
+
+/* What @plan shows is done, when nobody minds. */
+static struct err *carry_out(struct cli *c, json_t *document, const json_t *plan, json_t **ret)
+{
+    size_t n = changes_of(plan);
+    struct err *e = cli_confirm(c, "changed", "Apply %zu change%s?", n, n == 1 ? "" : "s");
+
+    return e != NULL ? e : apply(c, document, false, ret);
+}
+
+/* Show first; then do it, when there is something to do. */
 static struct err *apply_document(struct cli *c, json_t *document)
 {
-    bool dry = cli_option(c, "dry-run") != NULL;
     json_t *plan = NULL;
     json_t *done = NULL;
     struct err *e = apply(c, document, true, &plan);
-    bool goes_on = e == NULL && changes_of(plan) > 0 && !dry;
 
-    if (e == NULL && !c->json) {
-        print_changes(plan);
+    if (e == NULL) {
+        print_plan(c, plan);
     }
-    if (e == NULL && !c->json && !goes_on) {
-        puts(changes_of(plan) == 0 ? "Nothing to change." : "Nothing was changed (--dry-run).");
-    }
-    if (goes_on) {
-        e = cli_confirm(c, "changed", "Apply %zu change%s?", changes_of(plan),
-                        changes_of(plan) == 1 ? "" : "s");
-        e = e == NULL ? apply(c, document, false, &done) : e;
+    if (e == NULL && changes_of(plan) > 0 && cli_option(c, "dry-run") == NULL) {
+        e = carry_out(c, document, plan, &done);
     }
     if (e == NULL && c->json) {
         json_print(done != NULL ? done : plan);

@@ -38,11 +38,6 @@ const struct cli_command cli_commands[] = {
     {"key delete", "KEY", 1, 1, "remove a key pair from its token, for good", NULL, options_delete,
      cmd_key_delete},
     {"renew", "NAME", 1, 1, "renew the certificates of an identity now", NULL, NULL, cmd_renew},
-    {"connect", "TARGET", 1, 1, "log in to a host step by step, and say what happens",
-     "TARGET is [USER@]HOST[:PORT], or [USER@]INFRASTRUCTURE/HOST: with its SSH key then.\n"
-     "The exit code tells the step that failed: 11 resolve, 12 connect, 13 key exchange,\n"
-     "14 host key, 15 identity, 16 login, 17 session; with --run, else the command's own.",
-     options_connect, cmd_connect},
     {"certificate create", "[NAME]", 0, 1,
      "store a TLS certificate, or a chain, that connectors trust",
      "FILE holds certificates in PEM, one or a chain, or a document with spec.pem.",
@@ -56,7 +51,7 @@ const struct cli_command cli_commands[] = {
     {"certificate delete", "NAME", 1, 1, "delete a certificate that nothing uses", NULL,
      options_remove, cmd_resource_delete},
     {"connector create", "[NAME]", 0, 1, "declare a Vault server, and test the connection",
-     "Secrets are not given here: the files named are read by the agent when it needs them.\n"
+     "Secrets are not given here: the agent reads the files when it needs them.\n"
      "The connector is kept when its test fails; the exit code is 1 then.",
      options_connector_create, cmd_resource_create},
     {"connector list", "", 0, 0, "connectors", NULL, options_list, cmd_resource_list},
@@ -106,8 +101,7 @@ const struct cli_command cli_commands[] = {
     {"infrastructure test", "NAME", 1, 1, "log in to each host and leave",
      "The exit code is that of run.", options_host_test, cmd_infrastructure_test},
     {"apply", "", 0, 0, "make the registry as a document says",
-     "The difference is shown before anything is changed; a second time there is none.",
-     options_apply, cmd_apply},
+     "The difference is shown before anything is changed.", options_apply, cmd_apply},
     {"export", "", 0, 0, "the registry as a document for apply", NULL, options_export, cmd_export},
     {"registry backup", "FILE", 1, 1, "copy the registry into a new file of the agent's machine",
      NULL, NULL, cmd_registry_backup},
@@ -115,10 +109,16 @@ const struct cli_command cli_commands[] = {
      cmd_registry_restore},
     {"registry status", "", 0, 0, "how many resources there are, and what is broken", NULL,
      options_scope, cmd_registry_status},
+    {"connect", "TARGET", 1, 1, "log in to a host step by step, and say what happens",
+     "TARGET is [USER@]HOST[:PORT], or [USER@]INFRASTRUCTURE/HOST: with its SSH key\n"
+     "then. The exit code tells the step that failed: 11 resolve, 12 connect, 13 key\n"
+     "exchange, 14 host key, 15 identity, 16 login, 17 session; with --run, else the\n"
+     "command's own.",
+     options_connect, cmd_connect},
     {"run", "[-- COMMAND...]", 0, 1024, "one command on many hosts, with a fresh certificate",
-     "Output is shown as HOST | LINE, and a table at the end. The exit code is 0 when all went\n"
-     "well, 1 when a host could not be reached or logged in to, else the highest of COMMAND.\n"
-     "Without COMMAND each host is logged in to and left.",
+     "Output is shown as HOST | LINE, and a table at the end. The exit code is 0 when\n"
+     "all went well, 1 when a host could not be reached or logged in to, else the\n"
+     "highest of COMMAND. Without COMMAND each host is logged in to and left.",
      options_run, cmd_run},
     {"ssh-config", "", 0, 0, "lines for ~/.ssh/config that use this agent", NULL, NULL,
      cmd_ssh_config},

@@ -1,10 +1,21 @@
-# Bash completion for holdfast: commands, their options, and values that are a choice of few.
-# It asks nobody: a completion must not start an agent. tests/rules/test_completion.py holds it
-# against the table of commands.
+# Bash completion for holdfast: commands, their options, values that are a choice of few, and names,
+# which it asks a running agent for. It never starts one: without an agent there are no names.
+# tests/rules/test_completion.py holds it against the table of commands.
+
+# Names that fit what is typed, one a line; what ends with "/" goes on.
+_holdfast_names() {
+    local name
+    while read -r name; do
+        COMPREPLY+=("$(printf %q "$name")")
+        [[ $name != */ ]] || compopt -o nospace
+    done < <("${COMP_WORDS[0]}" __complete "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
+}
 
 _holdfast() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-    local typed="${COMP_WORDS[*]:1:COMP_CWORD-1}" command choices=
+    local typed="${COMP_WORDS[*]:1:COMP_CWORD-1}" command choices= names=
+    local document="--file --scope --description --tag --set"
+    local list="--scope --below --above --tag --name" remove="--scope --yes --force"
     local -A options=(
         ["init"]="--yes --module --output --force"
         ["config check"]=""
@@ -19,7 +30,54 @@ _holdfast() {
         ["key public"]=""
         ["key delete"]="--yes --force"
         ["renew"]=""
-        ["connect"]="--identity --run --known-hosts --timeout"
+        ["certificate create"]="$document --dry-run"
+        ["certificate list"]="$list"
+        ["certificate show"]="--scope"
+        ["certificate edit"]="$document --name"
+        ["certificate delete"]="$remove"
+        ["connector create"]="--address --namespace --login --login-mount --token-file --root \
+            --role-id-file --secret-id-file --wrapped --renewal-minutes --certificate \
+            --server-name --read-only $document --no-test --dry-run"
+        ["connector list"]="$list"
+        ["connector show"]="--scope"
+        ["connector edit"]="--address --namespace --login --login-mount --token-file --root \
+            --role-id-file --secret-id-file --wrapped --renewal-minutes --certificate \
+            --server-name --read-only $document --name"
+        ["connector delete"]="$remove"
+        ["connector test"]="--scope"
+        ["connector mounts"]="--scope"
+        ["secrets-manager create"]="--connector --mount --default-role $document --dry-run"
+        ["secrets-manager list"]="$list"
+        ["secrets-manager show"]="--scope"
+        ["secrets-manager edit"]="--connector --mount --default-role $document --name"
+        ["secrets-manager delete"]="$remove"
+        ["secrets-manager test"]="--scope"
+        ["secrets-manager mounts"]="--scope"
+        ["ssh-key create"]="--user --secrets-manager --role --principal --ttl --public-key --key \
+            --token --pin-file --port $document --dry-run"
+        ["ssh-key list"]="$list"
+        ["ssh-key show"]="--scope"
+        ["ssh-key edit"]="--user --secrets-manager --role --principal --ttl --public-key --key \
+            --token --pin-file --port $document --name"
+        ["ssh-key delete"]="$remove"
+        ["ssh-key test"]="--scope --run --known-hosts --timeout"
+        ["infrastructure create"]="--ssh-key --host --hosts-file --inventory --concurrency \
+            $document --dry-run"
+        ["infrastructure list"]="$list"
+        ["infrastructure show"]="--scope"
+        ["infrastructure edit"]="--ssh-key --host --hosts-file --inventory --concurrency \
+            $document --name"
+        ["infrastructure delete"]="$remove"
+        ["infrastructure test"]="--ssh-key --user --limit --concurrency --timeout --known-hosts \
+            --scope"
+        ["apply"]="--file --dry-run --yes --prune --scope"
+        ["export"]="--scope --output"
+        ["registry backup"]=""
+        ["registry restore"]="--yes"
+        ["registry status"]="--scope"
+        ["connect"]="--identity --run --known-hosts --timeout --scope"
+        ["run"]="--infrastructure --host --ssh-key --user --limit --concurrency --timeout \
+            --known-hosts --scope"
         ["ssh-config"]=""
     )
 
@@ -27,15 +85,27 @@ _holdfast() {
     case $previous in
     --type) choices="p256 p384 p521 rsa ed25519" ;;
     --bits) choices="2048 3072 4096" ;;
-    --config | --control | --module | --output | --known-hosts)
+    --login) choices="token approle" ;;
+    --config | --control | --file | --hosts-file | --inventory | --known-hosts | --module | \
+        --output | --pin-file | --public-key | --role-id-file | --secret-id-file | --token-file | -f)
         compopt -o default
         return
         ;;
-    --token | --label | --id | --identity | --run | --timeout) return ;;
+    --address | --certificate | --concurrency | --connector | --default-role | --description | \
+        --host | --id | --identity | --infrastructure | --key | --label | --limit | \
+        --login-mount | --mount | --name | --namespace | --port | --principal | \
+        --renewal-minutes | --role | --run | --scope | --secrets-manager | --server-name | --set \
+        | --ssh-key | --tag | --timeout | --token | --ttl | --user | -i)
+        _holdfast_names
+        return
+        ;;
     *)
         for command in "${!options[@]}"; do
             case "$typed " in
-            "$command "*) choices="${options[$command]} --config --control --json --help" ;;
+            "$command "*)
+                choices="${options[$command]} --config --control --json --help"
+                names=yes
+                ;;
             *) case $command in "${typed:+$typed }"*)
                 command=${command#"${typed:+$typed }"}
                 choices+=" ${command%% *}"
@@ -47,5 +117,6 @@ _holdfast() {
         ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$choices" -- "$current" | sort -u)
+    [ -z "$names" ] || [[ $current == -* ]] || _holdfast_names
 }
 complete -F _holdfast holdfast

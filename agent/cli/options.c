@@ -95,9 +95,9 @@ const struct cli_option options_certificate_edit[] = {
 
 const struct cli_option options_connector_create[] = {
     {"address", "URL", "https URL; repeated: tried in this order"},
-    {"namespace", "PATH", "namespace in Vault"},
+    {"namespace", "NAMESPACE", "namespace in Vault"},
     {"login", "METHOD", "token or approle"},
-    {"login-mount", "PATH", "where the method is mounted"},
+    {"login-mount", "MOUNT", "where the method is mounted"},
     {"token-file", "FILE", "for token: file that holds it"},
     {"root", NULL, "for token: it is a root token, never renewed"},
     {"role-id-file", "FILE", "for approle: file that holds the role id"},
@@ -119,9 +119,9 @@ const struct cli_option options_connector_create[] = {
 
 const struct cli_option options_connector_edit[] = {
     {"address", "URL", "https URL; repeated: tried in this order"},
-    {"namespace", "PATH", "namespace in Vault"},
+    {"namespace", "NAMESPACE", "namespace in Vault"},
     {"login", "METHOD", "token or approle"},
-    {"login-mount", "PATH", "where the method is mounted"},
+    {"login-mount", "MOUNT", "where the method is mounted"},
     {"token-file", "FILE", "for token: file that holds it"},
     {"root", NULL, "for token: it is a root token, never renewed"},
     {"role-id-file", "FILE", "for approle: file that holds the role id"},
@@ -142,7 +142,7 @@ const struct cli_option options_connector_edit[] = {
 
 const struct cli_option options_secrets_manager_create[] = {
     {"connector", "REF", "connector, at this scope or above"},
-    {"mount", "PATH", "of the SSH engine; `connector mounts` lists them"},
+    {"mount", "MOUNT", "of the SSH engine; `connector mounts` lists them"},
     {"default-role", "ROLE", "for SSH keys that name none"},
     {"file", "FILE", "a document in YAML or JSON; - is standard input (-f)"},
     {"scope", "SCOPE", "account, org/NAME or org/NAME/project/NAME"},
@@ -155,7 +155,7 @@ const struct cli_option options_secrets_manager_create[] = {
 
 const struct cli_option options_secrets_manager_edit[] = {
     {"connector", "REF", "connector, at this scope or above"},
-    {"mount", "PATH", "of the SSH engine; `connector mounts` lists them"},
+    {"mount", "MOUNT", "of the SSH engine; `connector mounts` lists them"},
     {"default-role", "ROLE", "for SSH keys that name none"},
     {"file", "FILE", "a document in YAML or JSON; - is standard input (-f)"},
     {"scope", "SCOPE", "account, org/NAME or org/NAME/project/NAME"},

@@ -135,7 +135,8 @@ static bool print_family(FILE *out, const char *word)
     }
     for (const struct cli_command *c = cli_commands; c->words != NULL; c++) {
         if (strncmp(c->words, word, len) == 0 && c->words[len] == ' ') {
-            fprintf(out, "  holdfast %s %s\n", c->words, c->arguments);
+            fprintf(out, "  holdfast %s%s%s\n", c->words, c->arguments[0] != '\0' ? " " : "",
+                    c->arguments);
             found = true;
         }
     }

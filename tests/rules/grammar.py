@@ -30,7 +30,7 @@ def _options(text, name):
 
 def commands():
     """{"key show": (arguments, {option: value})}"""
-    text = _text("agent/cli/commands.c")
+    text = _text("agent/cli/commands.c") + _text("agent/cli/options.c")
     rows = _table(text, "cli_commands")
     row = re.compile(r'\{"([^"]+)", "([^"]*)", \d+, \d+,.*?(\w+),\s*cmd_\w+\},', re.DOTALL)
     found = {}

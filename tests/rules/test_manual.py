@@ -17,14 +17,37 @@ def section(text, title):
 
 def options(text, indent=""):
     """{option: name of its value, or ""} of entries like "*--name* _VALUE_"."""
-    return dict(re.findall(rf"^{indent}\*--([\w-]+)\*(?: _(\w+)_)?$", text, re.MULTILINE))
+    return dict(re.findall(rf"^{indent}\*--([\w-]+)\*(?: _([^_]+)_)?$", text, re.MULTILINE))
 
 
 def documented_commands():
-    parts = re.split(r"^\*([a-z][a-z -]*)\*(?: (.*))?\n", section(page("holdfast.1"), "COMMANDS"),
-                     flags=re.MULTILINE)
-    return {words: (arguments or "", options(body, "\t"))
-            for words, arguments, body in zip(parts[1::3], parts[2::3], parts[3::3])}
+    parts = []
+    for name in ("holdfast.1", "holdfast-registry.1"):
+        parts += re.split(r"^\*([a-z][a-z -]*)\*(?: (.*))?\n", section(page(name), "COMMANDS"),
+                          flags=re.MULTILINE)[1:]
+    found = {}
+    for words, arguments, body in zip(parts[::3], parts[1::3], parts[2::3]):
+        assert words not in found, f"{words} is there twice"
+        found[words] = arguments or "", {**borrowed(body, found), **options(body, "\t")}
+    return found
+
+
+def borrowed(body, before):
+    """Options of an entry that says "Options: those of *x y*, with *--a*, without *--b* and *--c*."
+    """
+    said = re.search(r"^\tOptions: those of \*([a-z -]+)\*(.*)\.$", body, re.MULTILINE)
+    if not said:
+        return {}
+    more, _, less = said.group(2).partition("without")
+    names = {name: "" if name not in VALUES else VALUES[name]
+             for name in re.findall(r"\*--([\w-]+)\*", more)}
+    without = set(re.findall(r"\*--([\w-]+)\*", less))
+    inherited = before[said.group(1)][1]
+    assert without <= set(inherited), f"{without} is not all there"
+    return {name: value for name, value in {**inherited, **names}.items() if name not in without}
+
+
+VALUES = {"name": "NAME"}  # of options that "with" adds
 
 
 def test_commands():

@@ -136,6 +136,11 @@ static void test_table_fits_the_terminal(void **state)
     for (const struct cli_command *c = cli_commands; c->words != NULL; c++) {
         assert_true(strlen(c->words) <= 24);
         assert_true(strlen(c->summary) <= 60);
+        for (const char *line = c->details; line != NULL && *line != '\0';) {
+            assert_true(strcspn(line, "\n") <= 80);
+            line += strcspn(line, "\n");
+            line += *line == '\n';
+        }
         for (const struct cli_option *o = c->options; o != NULL && o->name != NULL; o++) {
             size_t left = strlen(o->name) + (o->value != NULL ? strlen(o->value) + 1 : 0);
 
