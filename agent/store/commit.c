@@ -97,16 +97,27 @@ static struct err *add_lists(struct store_db *db, int64_t n, const struct store_
     return e;
 }
 
+/* Its tags and references, as the last parameter. @b: what is bound */
+static struct err *bind_lists(sqlite3_stmt *stmt, int at, const struct store_entry *entry,
+                              struct buf *b)
+{
+    store_lists_write(b, entry);
+    (void)sqlite3_bind_blob(stmt, at, b->data, (int)b->len, SQLITE_STATIC);
+    return buf_check(b, "tags and references");
+}
+
 static struct err *create(struct store_db *db, const struct store_entry *entry, struct wall now)
 {
+    AUTO(buf_deinit) struct buf lists;
     AUTO(store_db_give) sqlite3_stmt *stmt = NULL;
     bool row;
-    struct err *e =
-        store_db_take(db, STORE_SQL_CREATE,
-                      "INSERT INTO entry (kind, scope, id, revision, name, body, created, updated)"
-                      " VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6, ?6)",
-                      &stmt);
+    struct err *e = store_db_take(
+        db, STORE_SQL_CREATE,
+        "INSERT INTO entry (kind, scope, id, revision, name, body, created, updated, lists)"
+        " VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6, ?6, ?7)",
+        &stmt);
 
+    buf_init(&lists, 0);
     if (e != NULL) {
         return e;
     }
@@ -114,20 +125,23 @@ static struct err *create(struct store_db *db, const struct store_entry *entry, 
     store_db_bind(stmt, 4, entry->name);
     store_db_bind(stmt, 5, entry->body);
     sqlite3_bind_int64(stmt, 6, now.s);
-    e = store_db_step(db, stmt, &row);
+    e = bind_lists(stmt, 7, entry, &lists);
+    e = e == NULL ? store_db_step(db, stmt, &row) : e;
     return e == NULL ? add_lists(db, sqlite3_last_insert_rowid(db->sql), entry) : e;
 }
 
 static struct err *update(struct store_db *db, int64_t n, const struct store_entry *entry,
                           struct wall now)
 {
+    AUTO(buf_deinit) struct buf lists;
     AUTO(store_db_give) sqlite3_stmt *stmt = NULL;
     bool row;
     struct err *e = store_db_take(db, STORE_SQL_UPDATE,
                                   "UPDATE entry SET revision = revision + 1, name = ?2, body = ?3,"
-                                  " updated = ?4 WHERE n = ?1",
+                                  " updated = ?4, lists = ?5 WHERE n = ?1",
                                   &stmt);
 
+    buf_init(&lists, 0);
     if (e != NULL) {
         return e;
     }
@@ -135,7 +149,8 @@ static struct err *update(struct store_db *db, int64_t n, const struct store_ent
     store_db_bind(stmt, 2, entry->name);
     store_db_bind(stmt, 3, entry->body);
     sqlite3_bind_int64(stmt, 4, now.s);
-    e = store_db_step(db, stmt, &row);
+    e = bind_lists(stmt, 5, entry, &lists);
+    e = e == NULL ? store_db_step(db, stmt, &row) : e;
     e = e == NULL ? run_on(db, STORE_SQL_CLEAR_TAGS, "DELETE FROM tag WHERE entry = ?1", n) : e;
     e = e == NULL ? run_on(db, STORE_SQL_CLEAR_REFS, "DELETE FROM reference WHERE entry = ?1", n)
                   : e;

@@ -28,8 +28,6 @@ enum store_sql {
     STORE_SQL_PAGE_OF_KIND,
     STORE_SQL_PAGE_OF_ALL,
     STORE_SQL_REFERRERS,
-    STORE_SQL_TAGS,
-    STORE_SQL_REFS,
     STORE_SQL_COUNT,
     STORE_SQL_DATA_VERSION,
     STORE_SQL_N,
@@ -88,6 +86,11 @@ char *store_db_text(sqlite3_stmt *stmt, int column);
 struct err *store_db_begin_write(struct store_db *db) MUST_CHECK;
 struct err *store_db_begin_read(struct store_db *db) MUST_CHECK;
 struct err *store_db_end(struct store_db *db, struct err *e) MUST_CHECK;
+
+/** store_lists_write() - tags and references as one value; store_lists_read() - the reverse, into an
+ * entry that has none: STORE when it is damaged, NOMEM; what was read by then is in @to */
+void store_lists_write(struct buf *b, const struct store_entry *entry);
+struct err *store_lists_read(struct view bytes, struct store_entry *to) MUST_CHECK;
 
 /** store_db_commit(), ..._get(), ..._page(), ..._referrers() - as the calls of store.h that are named
  * like this; what was asked and the answer are in @c */

@@ -15,7 +15,7 @@ static const char *const step[] = {
     "  n INTEGER PRIMARY KEY,"
     "  kind TEXT NOT NULL, scope TEXT NOT NULL, id TEXT NOT NULL,"
     "  revision INTEGER NOT NULL CHECK (revision > 0),"
-    "  name TEXT NOT NULL, body TEXT NOT NULL,"
+    "  name TEXT NOT NULL, body TEXT NOT NULL, lists BLOB NOT NULL,"
     "  created INTEGER NOT NULL, updated INTEGER NOT NULL,"
     "  UNIQUE (kind, scope, id)"
     ") STRICT;"

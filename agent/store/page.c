@@ -1,13 +1,13 @@
 /*
  * Reading: one entry, what refers to one, and pages. A page is a walk along an index from the key
  * where the page before ended, never a count of what to skip, so the last page costs what the first
- * does. Tags and references of all its entries come with one statement each, not one an entry.
+ * does.
  */
 #include <stdlib.h>
 
 #include "store/db.h"
 
-#define COLUMNS "n, kind, scope, id, revision, name, body, created, updated"
+#define COLUMNS "kind, scope, id, revision, name, body, created, updated, lists"
 
 /* The filters that pages of both kinds share. ?5: last scope, ?6: only this scope and those below it. */
 #define PAGE_FILTERS                                                                               \
@@ -28,45 +28,41 @@ static const char page_of_all[] =
 struct rows {
     struct store_entry *entries;
     size_t n, max, bytes;
-    bool more;       /* there was no room for the next one */
-    struct buf list; /* the row numbers, as JSON */
+    bool more; /* there was no room for the next one */
 };
 
 static struct err *rows_init(struct rows *r, size_t max)
 {
     *r = (struct rows){.max = max};
     r->entries = calloc(max + 1, sizeof *r->entries);
-    buf_init(&r->list, 32 * (max + 2));
     return r->entries != NULL ? NULL : err_nomem();
 }
 
 static void rows_deinit(struct rows *r)
 {
     store_entries_free(&r->entries, r->n);
-    buf_deinit(&r->list);
 }
 
 static struct err *read_row(struct rows *r, sqlite3_stmt *stmt)
 {
-    struct store_entry *e = &r->entries[r->n++];
-    AUTO(auto_free) char *number =
-        text_fmt("%s%lld", r->n > 1 ? "," : "[", (long long)sqlite3_column_int64(stmt, 0));
+    struct store_entry *to = &r->entries[r->n++];
+    const void *lists = sqlite3_column_blob(stmt, 8);
 
-    e->key =
-        (struct store_key){store_db_text(stmt, 1), store_db_text(stmt, 2), store_db_text(stmt, 3)};
-    e->revision = (uint64_t)sqlite3_column_int64(stmt, 4);
-    e->name = store_db_text(stmt, 5);
-    e->body = store_db_text(stmt, 6);
-    e->created.s = sqlite3_column_int64(stmt, 7);
-    e->updated.s = sqlite3_column_int64(stmt, 8);
-    r->bytes += (size_t)sqlite3_column_bytes(stmt, 6);
-    if (number != NULL) {
-        buf_put(&r->list, number, strlen(number));
+    to->key =
+        (struct store_key){store_db_text(stmt, 0), store_db_text(stmt, 1), store_db_text(stmt, 2)};
+    to->revision = (uint64_t)sqlite3_column_int64(stmt, 3);
+    to->name = store_db_text(stmt, 4);
+    to->body = store_db_text(stmt, 5);
+    to->created.s = sqlite3_column_int64(stmt, 6);
+    to->updated.s = sqlite3_column_int64(stmt, 7);
+    r->bytes += (size_t)sqlite3_column_bytes(stmt, 5);
+    if (to->key.kind == NULL || to->key.scope == NULL || to->key.id == NULL || to->name == NULL ||
+        to->body == NULL) {
+        return err_nomem();
     }
-    return number == NULL || e->key.kind == NULL || e->key.scope == NULL || e->key.id == NULL ||
-                   e->name == NULL || e->body == NULL
-               ? err_nomem()
-               : NULL;
+    struct err *e = store_lists_read(view_of(lists, (size_t)sqlite3_column_bytes(stmt, 8)), to);
+
+    return err_add(e, STORE_KEY_WORDS, STORE_KEY_ARGS(&to->key));
 }
 
 static struct err *read_rows(struct store_db *db, sqlite3_stmt *stmt, struct rows *r)
@@ -86,79 +82,9 @@ static struct err *read_rows(struct store_db *db, sqlite3_stmt *stmt, struct row
     return e;
 }
 
-static struct err *read_tags(struct store_db *db, struct rows *r, const char *list)
+/* The rows become the call's. */
+static struct err *hand_over(struct rows *r, struct store_call *c)
 {
-    AUTO(store_db_give) sqlite3_stmt *stmt = NULL;
-    bool row = true;
-    struct err *e = store_db_take(db, STORE_SQL_TAGS,
-                                  "SELECT j.key, t.tag FROM json_each(?1) AS j"
-                                  " CROSS JOIN tag AS t ON t.entry = j.value"
-                                  " ORDER BY j.key, t.place",
-                                  &stmt);
-
-    if (e != NULL) {
-        return e;
-    }
-    store_db_bind(stmt, 1, list);
-    while ((e = store_db_step(db, stmt, &row)) == NULL && row) {
-        struct store_entry *to = &r->entries[sqlite3_column_int64(stmt, 0)];
-
-        if (!text_list_add(&to->tags, (const char *)sqlite3_column_text(stmt, 1))) {
-            return err_nomem();
-        }
-    }
-    return e;
-}
-
-static struct err *add_ref(struct store_entry *to, sqlite3_stmt *stmt)
-{
-    struct store_key *longer = reallocarray(to->refs, to->refs_n + 1, sizeof *to->refs);
-
-    if (longer == NULL) {
-        return err_nomem();
-    }
-    to->refs = longer;
-    struct store_key *k = &to->refs[to->refs_n++];
-
-    *k = (struct store_key){store_db_text(stmt, 1), store_db_text(stmt, 2), store_db_text(stmt, 3)};
-    return k->kind == NULL || k->scope == NULL || k->id == NULL ? err_nomem() : NULL;
-}
-
-static struct err *read_refs(struct store_db *db, struct rows *r, const char *list)
-{
-    AUTO(store_db_give) sqlite3_stmt *stmt = NULL;
-    bool row = true;
-    struct err *e = store_db_take(db, STORE_SQL_REFS,
-                                  "SELECT j.key, r.kind, r.scope, r.id FROM json_each(?1) AS j"
-                                  " CROSS JOIN reference AS r ON r.entry = j.value"
-                                  " ORDER BY j.key, r.place",
-                                  &stmt);
-
-    if (e != NULL) {
-        return e;
-    }
-    store_db_bind(stmt, 1, list);
-    while ((e = store_db_step(db, stmt, &row)) == NULL && row) {
-        if ((e = add_ref(&r->entries[sqlite3_column_int64(stmt, 0)], stmt)) != NULL) {
-            return e;
-        }
-    }
-    return e;
-}
-
-/* Tags and references; then the rows are the call's. */
-static struct err *complete(struct store_db *db, struct rows *r, struct store_call *c)
-{
-    if (r->n > 0) {
-        buf_put(&r->list, "]", sizeof "]");
-        struct err *e = buf_check(&r->list, "a list of row numbers");
-
-        e = e == NULL ? read_tags(db, r, (const char *)r->list.data) : e;
-        e = e == NULL ? read_refs(db, r, (const char *)r->list.data) : e;
-        if (e != NULL) {
-            return e;
-        }
-    }
     if (r->more) {
         const struct store_entry *last = &r->entries[r->n - 1];
         const struct store_place ended = {last->key.scope, last->name, last->key.id,
@@ -228,7 +154,7 @@ struct err *store_db_page(struct store_db *db, struct store_call *c)
     for (char **scope = c->wanted.scopes; e == NULL && !r.more && *scope != NULL; scope++) {
         e = read_scope(db, &c->wanted, *scope, &r);
     }
-    return store_db_end(db, e == NULL ? complete(db, &r, c) : e);
+    return store_db_end(db, e == NULL ? hand_over(&r, c) : e);
 }
 
 /* What a statement finds for the call's key. */
@@ -248,7 +174,7 @@ static struct err *read_for_key(struct store_db *db, struct store_call *c, enum 
         store_db_bind_key(stmt, 1, &c->key);
         e = read_rows(db, stmt, &r);
     }
-    e = e == NULL ? complete(db, &r, c) : e;
+    e = e == NULL ? hand_over(&r, c) : e;
     store_db_give(&stmt);
     return store_db_end(db, e);
 }

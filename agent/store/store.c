@@ -13,7 +13,6 @@ static void deliver_soon(struct store *s)
     io_timer_set(s->deliver, (struct mono){0});
 }
 
-/* The last word about a call: its memory is gone before the callback can free the store. */
 static void tell(struct store_call **cp)
 {
     AUTO(store_call_free) struct store_call *c = take(cp);
@@ -30,19 +29,20 @@ static void deliver(void *arg)
 {
     struct store *s = arg;
     struct store_call *c;
-    bool freed = false, changed = false;
+    bool changed = false;
 
-    s->freed = &freed;
-    while (!freed && (c = TAILQ_FIRST(&s->calls)) != NULL && c->answered) {
+    s->delivering = true;
+    while (!s->doomed && (c = TAILQ_FIRST(&s->calls)) != NULL && c->answered) {
         TAILQ_REMOVE(&s->calls, c, next);
         changed = changed || c->changed;
         tell(&c);
     }
-    if (!freed && changed && s->on_changed != NULL) {
+    if (!s->doomed && changed && s->on_changed != NULL) {
         s->on_changed(s->changed_arg);
     }
-    if (!freed) {
-        s->freed = NULL;
+    s->delivering = false;
+    if (s->doomed) {
+        free(s);
     }
 }
 
@@ -65,9 +65,6 @@ void store_free(struct store **sp)
     if (s == NULL) {
         return;
     }
-    if (s->freed != NULL) {
-        *s->freed = true;
-    }
     s->ops->stop(s);
     while ((c = TAILQ_FIRST(&s->calls)) != NULL) {
         TAILQ_REMOVE(&s->calls, c, next);
@@ -75,7 +72,10 @@ void store_free(struct store **sp)
     }
     io_timer_free(&s->deliver);
     err_free(&s->error);
-    free(s);
+    s->doomed = s->delivering;
+    if (!s->doomed) {
+        free(s);
+    }
 }
 
 static bool is_write(enum store_op op)

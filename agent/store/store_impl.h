@@ -80,7 +80,8 @@ struct store {
     store_changed_fn *on_changed;
     void *changed_arg;
     struct err *error; /* of the last write */
-    bool *freed;       /* tells the loop that is on the stack */
+    bool delivering;   /* one of our callbacks is on the stack */
+    bool doomed;       /* freed inside of it */
 };
 
 /** store_init() - the front of a new store, which is all zero; freed with store_free(). NOMEM */
