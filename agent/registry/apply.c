@@ -18,6 +18,7 @@ struct plan {
     json_t *have;    /* what there is: index in op->entries */
     json_t *wanted;  /* what the document names: index in it */
     json_t *deleted; /* what goes */
+    json_t *changed; /* what becomes another */
     json_t *changes; /* for people */
 };
 
@@ -26,6 +27,7 @@ static void plan_deinit(struct plan *p)
     json_decref(p->have);
     json_decref(p->wanted);
     json_decref(p->deleted);
+    json_decref(p->changed);
     json_decref(p->changes);
 }
 
@@ -181,7 +183,10 @@ static struct err *make_change(struct plan *p, const struct item *it,
         json_decref(diff);
         return e;
     }
+    AUTO(auto_free) char *key = key_text(row.key.kind, row.key.scope, row.key.id);
+
     e = note(p, before != NULL ? "update" : "create", &row.key, diff);
+    e = e == NULL ? set_index(p->changed, key, it->i) : e;
     if (e == NULL) {
         e = registry_op_add_change(p->op, before != NULL ? STORE_UPDATE : STORE_CREATE, &row,
                                    before);
@@ -304,7 +309,7 @@ static struct err *check_references(const struct plan *p)
     for (size_t i = 0; i < op->entries_n && e == NULL && json_object_size(p->deleted) > 0; i++) {
         const struct store_key *k = &op->entries[i].key;
 
-        if (!has_key(p->wanted, k) && !has_key(p->deleted, k)) {
+        if (!has_key(p->changed, k) && !has_key(p->deleted, k)) {
             e = check_row(p, &op->entries[i]);
         }
     }
@@ -336,9 +341,10 @@ static struct err *make_plan(struct plan *p)
 
 static void plan_work(struct registry_op *op)
 {
-    AUTO(plan_deinit) struct plan p = {op, json_object(), json_object(), json_object(),
-                                       json_array()};
-    bool memory = p.have != NULL && p.wanted != NULL && p.deleted != NULL && p.changes != NULL;
+    AUTO(plan_deinit) struct plan p = {
+        op, json_object(), json_object(), json_object(), json_object(), json_array()};
+    bool memory = p.have != NULL && p.wanted != NULL && p.deleted != NULL && p.changed != NULL &&
+                  p.changes != NULL;
 
     op->e = memory ? make_plan(&p) : err_nomem();
 }

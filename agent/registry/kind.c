@@ -201,7 +201,7 @@ static const struct registry_member *find_member(const struct registry_member *m
 
 static struct err *unknown_member(const struct registry_member *members, const char *name)
 {
-    AUTO(buf_deinit) struct buf known;
+    AUTO(buf_deinit) struct buf known = {0};
 
     if (registry_secret_member(name)) {
         return registry_secret_denied();

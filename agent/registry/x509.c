@@ -92,7 +92,7 @@ static struct err *on_begin(struct reader *r, struct view line)
 
 static struct err *on_end(struct reader *r, struct view line)
 {
-    AUTO(buf_deinit) struct buf der;
+    AUTO(buf_deinit) struct buf der = {0};
 
     if (!view_is(line, "-----END CERTIFICATE-----")) {
         return refuse(ERR_INPUT, "line %zu does not end certificate %zu, which begins on line %zu",
