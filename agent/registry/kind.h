@@ -55,6 +55,7 @@ extern const struct registry_kind_row registry_kind_secrets_manager;
 extern const struct registry_kind_row registry_kind_ssh_key;
 extern const struct registry_kind_row registry_kind_infrastructure;
 
+/** registry_kind_row() - never NULL */
 const struct registry_kind_row *registry_kind_row(enum registry_kind k);
 
 /**

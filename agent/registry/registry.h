@@ -91,6 +91,8 @@ struct registry_query {
     const char *tag, *name_has, *after;
     size_t limit;
 };
+/** registry_list() - a page, sorted by scope and name; what is bulky (PEM, hosts) is left out of specs.
+ * INPUT: a limit that is not 1..STORE_PAGE_MAX, a cursor that is none of ours */
 void registry_list(struct registry *r, const struct registry_query *q, registry_json_fn *on_done,
                    void *arg);
 
