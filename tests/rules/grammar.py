@@ -64,9 +64,10 @@ def _fields(text, name, path, found):
         entry = re.search(r"&(\w+)_entry", rest)
         inner = re.search(r"(\w+)_fields", rest)
         below = f"{path}.{key}".lstrip(".")
-        kind = ("yes/no" if macro == "FLAG" else "list" if macro == "LIST" else
+        kind = ("yes/no" if macro == "FLAG" or "disabled_words" in rest else "list" if macro == "LIST" else
                 "mapping" if inner else "text")
-        needed = macro == "NEEDED" or "CYAML_FLAG_DEFAULT" in rest
+        needed = (macro == "NEEDED" or "CYAML_FLAG_DEFAULT" in rest or
+                  macro == "CYAML_FIELD_ENUM" and "OPTIONAL" not in rest)
         found[path, key] = kind, needed
         if macro == "LIST" and entry.group(1) != "text":
             _fields(text, entry.group(1), below + "[]", found)

@@ -104,7 +104,7 @@ def test_limits():
     """Numbers that the manual quotes from the schema: each list's "at most"."""
     text = page("holdfast.yaml.5")
     header = (ROOT / "agent/daemon/config.h").read_text()
-    for heading, name in [("modules[]", "MODULES"), ("tokens[]", "TOKENS"),
+    for heading, name in [("sockets[]", "SOCKETS"), ("grants[]", "GRANTS"), ("modules[]", "MODULES"), ("tokens[]", "TOKENS"),
                           ("signers[]", "SIGNERS"), ("identities[]", "IDENTITIES")]:
         limit = re.search(rf"CONFIG_{name}_MAX = (\d+)", header).group(1)
         intro = text.split(f"\n## {heading}\n")[1].split("\n*")[0]
