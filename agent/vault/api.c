@@ -306,7 +306,11 @@ static struct err *try_address(const struct vault_api *api, const struct vault_a
     request.body = body;
     request.is_long = call->is_long;
     request.timeout_ms = longest < left ? longest : left;
-    return try_once(api, &request, ret, o);
+    e = try_once(api, &request, ret, o);
+    if (call->sends != NULL && !(e != NULL && o->unsent)) {
+        ++*call->sends;
+    }
+    return e;
 }
 
 /* Each address once, from the last good one on, until one has an answer that counts. */

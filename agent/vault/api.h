@@ -22,8 +22,9 @@ struct vault_api_call {
     const struct secret *token; /* NULL: none */
     const json_t *body;         /* NULL: none */
     bool once;                  /* never sent again once it may have reached a server */
-    bool may_be_refused;        /* a 403 says something of policy, and nothing against the token */
-    bool is_long;               /* see struct vault_http_request */
+    unsigned *sends;     /* grows with each try that may have reached a server; NULL: no matter */
+    bool may_be_refused; /* a 403 says something of policy, and nothing against the token */
+    bool is_long;        /* see struct vault_http_request */
 };
 
 struct vault_api_answer {

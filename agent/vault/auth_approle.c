@@ -22,9 +22,11 @@ struct exchange {
     struct secret *wrapping_token, *secret_id;
 };
 
+SLIST_HEAD(exchange_list, exchange);
+
 struct memory {
     pthread_mutex_t lock; /* guards the list */
-    SLIST_HEAD(exchange_list, exchange) list;
+    struct exchange_list list;
 };
 
 static void free_exchange(struct exchange *x)

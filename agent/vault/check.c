@@ -172,7 +172,9 @@ static void report_health(const struct vault_http_answer *answer, const struct v
 {
     AUTO(vault_json_free) json_t *root = NULL;
 
-    r->took_ms = p->total_ms - p->reach_ms - p->tls_ms;
+    int64_t took_ms = p->total_ms - p->reach_ms - p->tls_ms;
+
+    r->took_ms = took_ms > 0 ? took_ms : 0;
     r->error = e != NULL ? e : vault_api_read(answer->status, buf_view(&answer->body), &root);
     if (r->error == NULL) {
         report_state(root, r);

@@ -335,7 +335,7 @@ struct err *vault_http_do(struct vault_http *h, const struct vault_http_request 
 
     note_answer(h->curl, ret);
     if (request->peer != NULL) {
-        vault_peer_note(request->peer, h->curl);
+        vault_peer_note(request->peer, h->curl, (int)rc);
     }
     e = rc == CURLE_OK ? NULL : failure(h, rc, request, &in);
     curl_easy_reset(h->curl); /* the lists and the buffers are about to go */

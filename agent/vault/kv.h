@@ -32,6 +32,8 @@ struct err *vault_kv_new(struct vault *v, const char *server, const char *mount,
 void vault_kv_free(struct vault_kv **kv);
 
 /** vault_kv_get() - version 0 and NULL text when absent or deleted
+ * The address in use may be a node on standby that answers reads itself (OpenBao does): what it says may
+ * be a moment old. cas() always goes to the active node, and decides.
  * Errors: NOT_FOUND (no such server, no such engine), DENIED, PROTOCOL (an entry that is none of
  * ours), INPUT (path), and those of a login */
 void vault_kv_get(void *kv, const char *path,

@@ -13,10 +13,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <time.h>
 
 #include "vault/look_serve.h"
 
-enum { NONCE_BYTES = 12, PARTS_MAX = 5 };
+enum { NONCE_BYTES = 12, PARTS_MAX = 5, LAG_MS = 200, LAG_TRIES = 6 };
 
 static struct err *ask(struct vault_look *look, const char *kind, struct vault_api_call *call,
                        struct vault_api_answer *ret)
@@ -139,15 +140,16 @@ static struct err *make_body(const char *text, const char *write, uint64_t versi
     return *ret != NULL ? NULL : err_new(ERR_INPUT, "the text is not UTF-8");
 }
 
-static struct err *write_at(struct vault_look *look, const char *write, uint64_t version)
+static struct err *write_at(struct vault_look *look, const char *write, uint64_t version,
+                            unsigned *sends)
 {
     AUTO(vault_json_free) json_t *body = NULL;
     AUTO(vault_api_answer_deinit) struct vault_api_answer answer = {0};
     struct err *e = make_body(look->query->text, write, version, &body);
 
-    return e != NULL ? e
-                     : ask(look, "data", &(struct vault_api_call){.method = "POST", .body = body},
-                           &answer);
+    struct vault_api_call call = {.method = "POST", .body = body, .sends = sends};
+
+    return e != NULL ? e : ask(look, "data", &call, &answer);
 }
 
 static bool is_mismatch(const struct err *e)
@@ -155,22 +157,36 @@ static bool is_mismatch(const struct err *e)
     return vault_api_is_status(e, 400) && strstr(err_text(e), "check-and-set") != NULL;
 }
 
-/* Did a write of ours make the version after @version, though we were told that it could not? */
-static struct err *was_ours(struct vault_look *look, const char *write, uint64_t version, bool *ret)
+/* Is the version after @version one of ours? @ret_there false: nobody's that can be seen. */
+static struct err *look_at_next(struct vault_look *look, const char *write, uint64_t version,
+                                bool *ret_ours, bool *ret_there)
 {
     AUTO(vault_api_answer_deinit) struct vault_api_answer answer = {0};
     struct entry entry = {0};
     char query[40];
-    bool there = false;
 
     snprintf(query, sizeof query, "version=%llu", (unsigned long long)version + 1);
-    struct err *e = get(look, query, &answer, &entry, &there);
+    struct err *e = get(look, query, &answer, &entry, ret_there);
 
     if (err_is(e, ERR_PROTOCOL)) {
         err_free(&e); /* somebody else's */
-        there = false;
     }
-    *ret = e == NULL && there && text_eq(entry.write, write);
+    *ret_ours = e == NULL && *ret_there && text_eq(entry.write, write);
+    return e;
+}
+
+/* Did a write of ours go through, though we were told that it cannot? A node on standby answers reads,
+ * and may not have heard of it yet. */
+static struct err *was_ours(struct vault_look *look, const char *write, uint64_t version, bool *ret)
+{
+    static const struct timespec pause = {.tv_nsec = LAG_MS * 1000000L};
+    bool there = false;
+    struct err *e = look_at_next(look, write, version, ret, &there);
+
+    for (unsigned i = 1; e == NULL && !there && i < LAG_TRIES; i++) {
+        nanosleep(&pause, NULL);
+        e = look_at_next(look, write, version, ret, &there);
+    }
     return e;
 }
 
@@ -178,14 +194,15 @@ static struct err *was_ours(struct vault_look *look, const char *write, uint64_t
 static struct err *try_at(struct vault_look *look, const char *write, uint64_t version,
                           bool *ret_done)
 {
-    struct err *e = write_at(look, write, version);
+    unsigned sends = 0;
+    struct err *e = write_at(look, write, version, &sends);
 
     *ret_done = e == NULL;
     if (!is_mismatch(e)) {
         return e;
     }
     err_free(&e);
-    return was_ours(look, write, version, ret_done);
+    return sends > 1 ? was_ours(look, write, version, ret_done) : NULL;
 }
 
 /* The version of an entry that counts as absent, though KV counts it: one of ours that says

@@ -98,36 +98,46 @@ static int on_verify(X509_STORE_CTX *ctx, void *arg)
     return good;
 }
 
+/* Called between TCP and TLS: in failures libcurl 7.88 does not tell the two apart by its times. */
 static CURLcode on_tls(CURL *curl, void *ssl_ctx, void *arg)
 {
+    struct vault_peer *p = arg;
+
     (void)curl;
+    p->reached = true;
+    p->reach_ms = mono_now().ms - p->begun.ms;
     SSL_CTX_set_cert_verify_callback(ssl_ctx, on_verify, arg);
     return CURLE_OK;
 }
 
 void vault_peer_watch(struct vault_peer *p, void *curl)
 {
-    *p = (struct vault_peer){0};
+    *p = (struct vault_peer){.begun = mono_now()};
     curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, 1L);
     curl_easy_setopt(curl, CURLOPT_SSL_SESSIONID_CACHE, 0L);
     curl_easy_setopt(curl, CURLOPT_SSL_CTX_FUNCTION, on_tls);
     curl_easy_setopt(curl, CURLOPT_SSL_CTX_DATA, p);
 }
 
-void vault_peer_note(struct vault_peer *p, void *curl)
+void vault_peer_note(struct vault_peer *p, void *curl, int code)
 {
-    curl_off_t connect_us = 0, tls_us = 0, total_us = 0;
+    curl_off_t tls_us = 0;
     char *ip = NULL;
 
-    curl_easy_getinfo(curl, CURLINFO_CONNECT_TIME_T, &connect_us);
     curl_easy_getinfo(curl, CURLINFO_APPCONNECT_TIME_T, &tls_us);
-    curl_easy_getinfo(curl, CURLINFO_TOTAL_TIME_T, &total_us);
     curl_easy_getinfo(curl, CURLINFO_PRIMARY_IP, &ip);
     curl_easy_getinfo(curl, CURLINFO_PRIMARY_PORT, &p->port);
     snprintf(p->ip, sizeof p->ip, "%s", ip != NULL ? ip : "");
-    p->reached = connect_us > 0;
+    p->total_ms = mono_now().ms - p->begun.ms;
+    if (code == CURLE_SSL_CACERT_BADFILE || code == CURLE_SSL_CERTPROBLEM) {
+        p->reached = true; /* it reads the CA certificates when it is connected */
+    }
     p->encrypted = tls_us > 0;
-    p->reach_ms = (p->reached ? connect_us : total_us) / 1000;
-    p->tls_ms = p->reached ? ((p->encrypted ? tls_us : total_us) - connect_us) / 1000 : 0;
-    p->total_ms = total_us / 1000;
+    if (!p->reached) {
+        p->reach_ms = p->total_ms;
+    } else {
+        int64_t tls_ms = (p->encrypted ? tls_us / 1000 : p->total_ms) - p->reach_ms;
+
+        p->tls_ms = tls_ms > 0 ? tls_ms : 0; /* two clocks, rounded */
+    }
 }

@@ -9,6 +9,7 @@ struct vault_peer {
     bool encrypted; /* and TLS in it, with a certificate that was accepted */
     char ip[64];
     long port;
+    struct mono begun;
     int64_t reach_ms, tls_ms, total_ms;
     char version[16];               /* "TLSv1.3"; "" until both sides have agreed */
     char *subject, *issuer, *names; /* of the server's certificate; owned, NULL: it showed none */
@@ -22,7 +23,8 @@ void vault_peer_deinit(struct vault_peer *p);
 /** vault_peer_watch() - have libcurl's handle (a CURL *) make a new connection, and tell @p of its
  * certificates; @p is borrowed until vault_peer_note() */
 void vault_peer_watch(struct vault_peer *p, void *curl);
-/** vault_peer_note() - after the request, whatever became of it: addresses and times */
-void vault_peer_note(struct vault_peer *p, void *curl);
+/** vault_peer_note() - after the request, whatever became of it: addresses and times
+ * @code: libcurl's (a CURLcode) */
+void vault_peer_note(struct vault_peer *p, void *curl, int code);
 
 #endif

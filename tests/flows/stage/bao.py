@@ -69,15 +69,15 @@ class Ca:
                  "-keyout", self.key, "-out", self.path, "-days", 2, "-subj", f"/CN={name}",
                  "-addext", "keyUsage=critical,keyCertSign")
 
-    def issue(self, name, subject_alt_name, usage="serverAuth"):
-        """(certificate, key) files for a server or a client."""
+    def issue(self, name, subject_alt_name, usage="serverAuth", days=2):
+        """(certificate, key) files for a server or a client; expired with days=-1."""
         cert, key = self.folder / f"{name}.pem", self.folder / f"{name}.key"
         request, extensions = self.folder / f"{name}.csr", self.folder / f"{name}.ext"
         extensions.write_text(f"subjectAltName={subject_alt_name}\nextendedKeyUsage={usage}\n")
         _openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
                  "-keyout", key, "-out", request, "-subj", f"/CN={name}")
         _openssl("x509", "-req", "-in", request, "-CA", self.path, "-CAkey", self.key,
-                 "-CAcreateserial", "-out", cert, "-days", 2, "-extfile", extensions)
+                 "-CAcreateserial", "-out", cert, "-days", days, "-extfile", extensions)
         return cert, key
 
 
@@ -257,14 +257,16 @@ class Bao:
     def unseal(self):
         self.api("PUT", "sys/unseal", {"key": self.unseal_key}, token="")
         until = time.monotonic() + 30
-        while time.monotonic() < until:  # unsealed is not yet active
+        while time.monotonic() < until:  # unsealed is not yet active, though it reads already
             try:
-                self.api("GET", "sys/mounts")
-                return
+                leader = self.api("GET", "sys/leader", token="")
+                elsewhere = leader.get("leader_address", "") not in ("", self.address)
+                if elsewhere or not self.api("GET", "sys/health", token="")["standby"]:
+                    return
             except BaoError as e:
-                if e.status not in (500, 503):
+                if e.status not in (429, 500, 503):
                     raise
-                time.sleep(0.02)
+            time.sleep(0.02)
         raise RuntimeError("OpenBao stays on standby:\n" + self.log())
 
     # --- what tests need set up ---
@@ -286,6 +288,18 @@ class Bao:
                     "default_extensions": {"permit-pty": ""}, "ttl": "15m", "max_ttl": "1h"}
         self.api("POST", f"{mount}/roles/{role}", {**defaults, **options})
         return self.ssh_ca(mount)
+
+    def enable_kv(self, mount="kv"):
+        """Mount a KV v2 engine unless it is there."""
+        if f"{mount}/" not in self.api("GET", "sys/mounts")["data"]:
+            self.api("POST", f"sys/mounts/{mount}", {"type": "kv", "options": {"version": "2"}})
+            until = time.monotonic() + 30
+            while time.monotonic() < until:  # it upgrades itself for a moment
+                try:
+                    self.api("GET", f"{mount}/config")
+                    return
+                except BaoError:
+                    time.sleep(0.02)
 
     def ssh_ca(self, mount="ssh"):
         return self.api("GET", f"{mount}/config/ca")["data"]["public_key"].strip()

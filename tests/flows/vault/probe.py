@@ -29,6 +29,7 @@ class Probe:
             assert "Sanitizer" not in errors and "runtime error" not in errors, errors
 
     def ask(self, command, **fields):
+        """The answer to a line of the probe: see vault_probe.c."""
         line = ",".join([command, *(f"{k}={v}" for k, v in fields.items())])
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()

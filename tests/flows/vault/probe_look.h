@@ -12,7 +12,7 @@ struct fields {
     char *name[FIELDS_MAX], *value[FIELDS_MAX];
 };
 
-enum { SIGNERS_MAX = 32 };
+enum { SIGNERS_MAX = 80 };
 struct probe {
     struct io_loop *loop;
     struct vault *vault;

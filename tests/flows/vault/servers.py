@@ -79,11 +79,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 class FakeVault:
-    """An HTTPS server with canned answers by path: (status, headers, body), or a list of them, the
-    last of which stays. What is not listed is answered as Vault answers a token without rights."""
+    """An HTTPS server with canned answers by path: (status, headers, body), a function
+    of the path that gives that, or a list of them, the last of which stays. What is not listed is answered as Vault answers a token without rights."""
 
-    def __init__(self, ca):
-        self.ca = ca
+    def __init__(self, ca, names="IP:127.0.0.1", days=2):
+        self.ca, self.names, self.days, self.sni = ca, names, days, []
         self.answers, self.endless, self.requests = {}, {}, []
         self.connections = self.sent = 0
 
@@ -91,15 +91,16 @@ class FakeVault:
         answer = self.answers.get(path, (403, {}, b'{"errors": ["permission denied"]}'))
         if isinstance(answer, list):
             answer = answer.pop(0) if len(answer) > 1 else answer[0]
-        return answer
+        return answer(path) if callable(answer) else answer
 
     def asked(self, path):
         return [r for r in self.requests if r["path"] == path]
 
     def __enter__(self):
-        cert, key = self.ca.issue("fake", "IP:127.0.0.1")
+        cert, key = self.ca.issue("fake", self.names, days=self.days)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(cert, key)
+        context.sni_callback = lambda _socket, name, _context: self.sni.append(name)
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self._server.daemon_threads, self._server.fake = True, self
         self._server.handle_error = lambda *_: None
