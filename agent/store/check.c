@@ -49,24 +49,40 @@ struct err *store_db_open_raw(const char *path, int flags, struct store_db **ret
     return NULL;
 }
 
-static struct err *check_whose(struct store_db *db, bool *ret_empty)
-{
-    int64_t version = 0, application = 0, tables = 0;
-    struct err *e = store_db_number(db, "PRAGMA user_version", &version);
+struct origin {
+    int64_t version, application, tables;
+};
 
-    e = e == NULL ? store_db_number(db, "PRAGMA application_id", &application) : e;
-    e = e == NULL ? store_db_number(db, "SELECT count(*) FROM sqlite_schema", &tables) : e;
+/* In one transaction: another process may be making the database now. */
+static struct err *read_origin(struct store_db *db, struct origin *ret)
+{
+    struct err *e = store_db_begin_read(db);
+
     if (e != NULL) {
         return e;
     }
-    *ret_empty = version == 0 && application == 0 && tables == 0;
-    if (!*ret_empty && application != APPLICATION_ID) {
+    e = store_db_number(db, "PRAGMA user_version", &ret->version);
+    e = e == NULL ? store_db_number(db, "PRAGMA application_id", &ret->application) : e;
+    e = e == NULL ? store_db_number(db, "SELECT count(*) FROM sqlite_schema", &ret->tables) : e;
+    return store_db_end(db, e);
+}
+
+static struct err *check_whose(struct store_db *db, bool *ret_empty)
+{
+    struct origin o = {0};
+    struct err *e = read_origin(db, &o);
+
+    if (e != NULL) {
+        return e;
+    }
+    *ret_empty = o.version == 0 && o.application == 0 && o.tables == 0;
+    if (!*ret_empty && o.application != APPLICATION_ID) {
         return err_new(ERR_STORE, "%s is a database, but no registry of Holdfast", db->path);
     }
-    return version > store_db_version_current()
+    return o.version > store_db_version_current()
                ? err_new(ERR_UNSUPPORTED,
                          "%s was made by a newer Holdfast: its version is %lld, this one knows %d",
-                         db->path, (long long)version, store_db_version_current())
+                         db->path, (long long)o.version, store_db_version_current())
                : NULL;
 }
 

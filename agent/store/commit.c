@@ -284,7 +284,8 @@ static struct err *check_users(struct store_db *db, const struct store_key *k)
     }
     return err_native(ERR_BUSY, ERR_DOMAIN_NONE, 0, "IN-USE",
                       STORE_KEY_WORDS " is used by %lld: %.*s%s", STORE_KEY_ARGS(k), (long long)n,
-                      (int)users.len, (const char *)users.data, shown < n ? ", ..." : "");
+                      (int)users.len, users.data != NULL ? (const char *)users.data : "",
+                      shown < n ? ", ..." : "");
 }
 
 struct err *store_db_commit(struct store_db *db, struct store_call *c)

@@ -11,21 +11,43 @@ static uint64_t revision_of(const char *id)
     return a.n == 1 ? a.entries[0].revision : 0;
 }
 
-/* As an editor does it: read, change what was read, and again when somebody was faster. */
-static unsigned edit_often(void)
+static int meeting[2][2]; /* a pipe each way */
+
+/* Returns when the other process has come here as well. */
+static void meet(int me)
+{
+    char c = 0;
+
+    assert_int_equal(write(meeting[me][1], &c, 1), 1);
+    assert_int_equal(read(meeting[1 - me][0], &c, 1), 1);
+}
+
+static struct err *edit(uint64_t expected)
+{
+    struct store_change c = change_of(STORE_UPDATE, "cert", "account", "shared", "x");
+
+    c.expected = expected;
+    return commit(&c, 1);
+}
+
+/* Both have read the same when they write; the slower one is told, and does it again. */
+static unsigned edit_often(int me)
 {
     unsigned stale = 0;
 
-    for (int i = 0; i < EDITS;) {
-        struct store_change c = change_of(STORE_UPDATE, "cert", "account", "shared", "x");
+    for (int i = 0; i < EDITS; i++) {
+        uint64_t read = revision_of("shared");
 
-        c.expected = revision_of("shared");
-        struct err *e = commit(&c, 1);
+        meet(me);
+        struct err *e = edit(read);
 
-        assert_true(e == NULL || text_eq(err_native_name(e), "STALE"));
-        stale += e != NULL;
-        i += e == NULL;
-        err_free(&e);
+        if (e != NULL) {
+            assert_string_equal(err_native_name(e), "STALE");
+            err_free(&e);
+            stale++;
+            assert_ok(edit(revision_of("shared")));
+        }
+        meet(me);
     }
     return stale;
 }
@@ -62,8 +84,11 @@ static void delete_often(void)
 static void test_two_processes_write_at_once(void **state)
 {
     int status;
+    unsigned theirs = 0;
 
     (void)state;
+    assert_int_equal(pipe2(meeting[0], O_CLOEXEC), 0);
+    assert_int_equal(pipe2(meeting[1], O_CLOEXEC), 0);
     store_free(&suite.store); /* no connection goes through fork() */
     unlink(in_folder("registry.db"));
     pid_t child = fork();
@@ -76,18 +101,23 @@ static void test_two_processes_write_at_once(void **state)
     err_free(&e);
     e = put(STORE_CREATE, "cert", "account", "used", "");
     err_free(&e);
-    unsigned stale = edit_often();
+    meet(child == 0);
+    unsigned stale = edit_often(child == 0);
 
     if (child == 0) {
         use_often();
         store_free(&suite.store);
-        _exit(0);
+        _exit(write(meeting[1][1], &stale, sizeof stale) != sizeof stale);
     }
     delete_often();
+    assert_int_equal(read(meeting[1][0], &theirs, sizeof theirs), sizeof theirs);
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
     assert_int_equal(revision_of("shared"), 1 + 2 * EDITS);
-    printf("%u of %d edits met another\n", stale, EDITS);
+    assert_int_equal(stale + theirs, EDITS);
+    for (int i = 0; i < 4; i++) {
+        close(meeting[i / 2][i % 2]);
+    }
     reopen(); /* checks integrity and references */
 }
 
@@ -108,6 +138,34 @@ static int teardown(void **state)
 
     io_loop_free(&second);
     return rc;
+}
+
+/* Both find no database, or a half-made one of the other's. */
+static void test_two_processes_make_it_at_once(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 40; i++) {
+        int status;
+
+        store_free(&suite.store);
+        unlink(in_folder("registry.db"));
+        pid_t child = fork();
+
+        assert_true(child >= 0);
+        if (child == 0) {
+            struct err *e = io_loop_new(&suite.loop);
+
+            e = e == NULL ? open_sqlite(&suite.store) : e;
+            if (e != NULL) {
+                fprintf(stderr, "child: %s\n", err_text(e));
+            }
+            store_free(&suite.store);
+            _exit(e != NULL);
+        }
+        assert_ok(open_sqlite(&suite.store));
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+    }
 }
 
 static void on_other_changed(void *arg)
@@ -143,6 +201,7 @@ int main(void)
 {
 #define SUITE_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
+        SUITE_TEST(test_two_processes_make_it_at_once),
         SUITE_TEST(test_two_processes_write_at_once),
         SUITE_TEST(test_each_sees_what_the_other_does),
     };
