@@ -3,43 +3,27 @@
  * must neither break an answer nor vanish from it.
  *
  * A PIN comes in as JSON, so all of jansson's memory is wiped when it is freed: its parser's
- * buffers, its strings, and its growing tables. Each block carries its size in front for that.
+ * buffers, its strings, and its growing tables. A block is still one of malloc()'s: what
+ * json_dumps() gives is freed with free() all over the registry.
  */
 #include "control/json.h"
 
 #include <event2/buffer.h>
+#include <malloc.h>
 #include <openssl/crypto.h>
-#include <stdalign.h>
 #include <stdlib.h>
-
-enum { SIZE_ROOM = alignof(max_align_t) > sizeof(size_t) ? alignof(max_align_t) : sizeof(size_t) };
-
-static void *wiping_malloc(size_t size)
-{
-    char *block = size <= SIZE_MAX - SIZE_ROOM ? malloc(SIZE_ROOM + size) : NULL;
-
-    if (block == NULL) {
-        return NULL;
-    }
-    memcpy(block, &size, sizeof size);
-    return block + SIZE_ROOM;
-}
 
 static void wiping_free(void *p)
 {
     if (p != NULL) {
-        char *block = (char *)p - SIZE_ROOM;
-        size_t size;
-
-        memcpy(&size, block, sizeof size);
-        OPENSSL_cleanse(block, SIZE_ROOM + size);
-        free(block);
+        OPENSSL_cleanse(p, malloc_usable_size(p));
+        free(p);
     }
 }
 
 void control_json_wipe(void)
 {
-    json_set_alloc_funcs(wiping_malloc, wiping_free);
+    json_set_alloc_funcs(malloc, wiping_free);
 }
 
 json_t *control_json_text(const char *s)
