@@ -208,6 +208,9 @@ void control_dispatch(struct control_request *r)
     }
     r->route = find(evhttp_request_get_command(r->http), path);
     if (r->route == NULL) {
+        if (evhttp_request_get_command(r->http) == EVHTTP_REQ_TRACE) {
+            control_header(r, "Connection", "close"); /* libevent 2.1.12 does not read its body */
+        }
         no_route(r, path);
         return;
     }

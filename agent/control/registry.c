@@ -17,6 +17,9 @@ enum {
     PAGE_MAX = 1000,
     DIGITS_MAX = 18,
     TAGS_MAX = 1000,
+    TAG_MAX_BYTES = 256,
+    NAME_MAX_BYTES = 512,
+    CURSOR_MAX_BYTES = 4096,
 };
 
 const struct control_member control_resource_body[] = {
@@ -134,11 +137,14 @@ static struct err *number_of(const char *text, size_t *ret)
     return NULL;
 }
 
-static struct err *not_empty(const struct control_request *r, const char *name)
+static struct err *fits(const struct control_request *r, const char *name, size_t min, size_t max)
 {
     const char *v = control_query(r, name);
+    size_t len = v != NULL ? strlen(v) : min;
 
-    return v == NULL || *v != '\0' ? NULL : err_new(ERR_INPUT, "query: %s is empty", name);
+    return len >= min && len <= max
+               ? NULL
+               : err_new(ERR_INPUT, "query: %s has to have %zu to %zu bytes", name, min, max);
 }
 
 static struct err *read_page(const struct control_request *r, struct registry_query *q)
@@ -153,9 +159,12 @@ static struct err *read_page(const struct control_request *r, struct registry_qu
         e = control_query_flag(r, "above", &q->above);
     }
     if (e == NULL) {
-        e = not_empty(r, "tag");
+        e = fits(r, "tag", 1, TAG_MAX_BYTES);
     }
-    return e != NULL ? e : not_empty(r, "name");
+    if (e == NULL) {
+        e = fits(r, "name", 1, NAME_MAX_BYTES);
+    }
+    return e != NULL ? e : fits(r, "after", 0, CURSOR_MAX_BYTES);
 }
 
 struct err *control_resources_list(struct control_request *r)

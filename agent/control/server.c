@@ -73,9 +73,9 @@ static struct err *listen_on(struct control *c, int fd)
     evhttp_set_max_body_size(c->http, HTTP_BODY_MAX_BYTES);
     evhttp_set_timeout(c->http, CONTROL_IDLE_S);
     evhttp_set_flags(c->http, EVHTTP_SERVER_LINGERING_CLOSE);
-    evhttp_set_allowed_methods(c->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD |
-                                            EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE |
-                                            EVHTTP_REQ_OPTIONS | EVHTTP_REQ_PATCH);
+    evhttp_set_allowed_methods(
+        c->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD | EVHTTP_REQ_PUT |
+                     EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_PATCH | EVHTTP_REQ_TRACE);
     evhttp_set_gencb(c->http, on_request, c);
     return control_gate_open(&c->gate, &c->deps, base, c->http, fd);
 }

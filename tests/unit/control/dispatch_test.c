@@ -67,6 +67,22 @@ static void test_head_has_no_body(void **state)
     client_close(&c);
 }
 
+/* What libevent leaves of a TRACE must not be read as the next request. */
+static void test_trace_ends_its_connection(void **state)
+{
+    struct client c;
+
+    (void)state;
+    client_open(&c);
+    client_say(&c, "TRACE /v1/keys HTTP/1.1\r\nHost: x\r\nContent-Length: 44\r\n\r\n"
+                   "GET /v1/identities HTTP/1.1\r\nHost: y\r\n\r\n  ");
+    client_answer(&c);
+    assert_int_equal(c.status, 405);
+    pump(is_closed, &c);
+    assert_null(strstr(c.in + c.used, "HTTP/1.1"));
+    client_close(&c);
+}
+
 static void test_unknown_method(void **state)
 {
     (void)state;
@@ -114,13 +130,10 @@ static void test_absolute_uri(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_unknown_paths),
-        TEST(test_methods),
-        TEST(test_head_has_no_body),
-        TEST(test_unknown_method),
-        TEST(test_parameters_are_decoded),
-        TEST(test_nul_in_parameter),
-        TEST(test_queries),
+        TEST(test_unknown_paths),    TEST(test_methods),
+        TEST(test_head_has_no_body), TEST(test_trace_ends_its_connection),
+        TEST(test_unknown_method),   TEST(test_parameters_are_decoded),
+        TEST(test_nul_in_parameter), TEST(test_queries),
         TEST(test_absolute_uri),
     };
 
