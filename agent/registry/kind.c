@@ -105,6 +105,9 @@ static struct err *check_text(const struct registry_member *m, const json_t *val
         return err_new(len > m->max ? ERR_LIMIT : ERR_INPUT,
                        "has %lld bytes, but must have %lld..%lld", len, m->min, m->max);
     }
+    if (strlen(text) != (size_t)len && !m->plain) {
+        return err_new(ERR_INPUT, "holds a NUL character");
+    }
     if (m->words != NULL) {
         return check_words(m, text);
     }

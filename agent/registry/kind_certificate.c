@@ -15,7 +15,7 @@
 static const struct registry_member members[] = {
     {"pem", REGISTRY_TEXT, .required = true, .bulky = true, .plain = true, .max = LLONG_MAX,
      .about = "certificates in PEM, 1..100, one after the other"},
-    {NULL},
+    {.name = NULL},
 };
 
 static struct err *facts(const json_t *spec, json_t **ret)

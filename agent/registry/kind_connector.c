@@ -26,7 +26,7 @@ static const struct registry_member login[] = {
      .about = "approle: the secret id's file holds a wrapping token, to be unwrapped once"},
     {"wrapping_path", REGISTRY_TEXT, .min = 1, .max = 512, .check = registry_check_path,
      .about = "approle: path that the wrapping token must have been made at"},
-    {NULL},
+    {.name = NULL},
 };
 
 static const struct registry_member members[] = {
@@ -46,7 +46,7 @@ static const struct registry_member members[] = {
     {"read_only", REGISTRY_FLAG, .preset = "false", .about = "never used to write to Vault"},
     {"active", REGISTRY_FLAG, .preset = "true", .about = "in use"},
     {"timeout_s", REGISTRY_NUMBER, .min = 1, .max = 300, .about = "per HTTP request; 10 if absent"},
-    {NULL},
+    {.name = NULL},
 };
 
 static bool has(const json_t *object, const char *name)

@@ -18,7 +18,7 @@ static const struct registry_member host[] = {
      .about = "the CA whose host certificates are believed"},
     {"tags", REGISTRY_TEXT, .list = true, .list_max = 32, .min = 1, .max = 256,
      .check = registry_check_tag, .about = "words to select hosts by"},
-    {NULL},
+    {.name = NULL},
 };
 
 static const struct registry_member members[] = {
@@ -28,7 +28,7 @@ static const struct registry_member members[] = {
      .about = "connection method"},
     {"concurrency", REGISTRY_NUMBER, .min = 1, .max = 50, .preset = "10",
      .about = "hosts at a time"},
-    {NULL},
+    {.name = NULL},
 };
 
 static struct err *check_host(const json_t *h, size_t i, json_t *seen)

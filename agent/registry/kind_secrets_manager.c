@@ -15,7 +15,7 @@ static const struct registry_member members[] = {
      .about = "where the engine is mounted"},
     {"default_role", REGISTRY_TEXT, .min = 1, .max = 256, .check = registry_check_segment,
      .about = "role for SSH keys that name none"},
-    {NULL},
+    {.name = NULL},
 };
 
 static struct err *facts(const json_t *spec, json_t **ret)

@@ -26,7 +26,7 @@ static const struct registry_member credentials[] = {
      .check = registry_check_option, .about = "vault-ssh: name=value"},
     {"public_key", REGISTRY_TEXT, .min = 1, .max = 16384, .check = registry_check_public_key,
      .about = "pasted public key line, to be matched against the token's"},
-    {NULL},
+    {.name = NULL},
 };
 
 static const struct registry_member pin[] = {
@@ -39,7 +39,7 @@ static const struct registry_member pin[] = {
     {"command", REGISTRY_TEXT, .list = true, .list_min = 1, .list_max = 64, .min = 1, .max = 4096,
      .about = "program and arguments that print the PIN"},
     {"askpass", REGISTRY_FLAG, .about = "ask a person through SSH_ASKPASS"},
-    {NULL},
+    {.name = NULL},
 };
 
 static const struct registry_member members[] = {
@@ -58,7 +58,7 @@ static const struct registry_member members[] = {
     {"offer", REGISTRY_TEXT, .max = 16, .words = offers,
      .about = "what clients of the agent see; certificate with vault-ssh, key with key"},
     {"active", REGISTRY_FLAG, .preset = "true", .about = "an identity of the agent"},
-    {NULL},
+    {.name = NULL},
 };
 
 static struct err *check_key_only(const json_t *spec, json_t *c)

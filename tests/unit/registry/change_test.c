@@ -178,6 +178,56 @@ static void force_on_what_is_needed(void **state)
     assert_null(at("broken"));
 }
 
+static void count_answer(void *arg, struct err *e, json_t *result)
+{
+    unsigned *failed = arg;
+
+    *failed += e != NULL;
+    assert_true(e == NULL || err_is(e, ERR_NOT_FOUND) || err_is(e, ERR_BUSY));
+    on_answer(NULL, e, result);
+}
+
+/* While others refer to it: whoever comes first, no reference is left dangling. */
+static void force_against_creators(void **state)
+{
+    unsigned failed = 0;
+
+    (void)state;
+    make_ca("account");
+    create(REGISTRY_CONNECTOR, "account", CONNECTOR("edited", CA));
+    for (unsigned i = 0; i < 12; i++) {
+        AUTO(auto_free) char *text = text_fmt(
+            "{\"name\":\"c%u\",\"spec\":{\"type\":\"vault\",\"addresses\":["
+            "\"https://v\"],\"login\":{\"method\":\"token\",\"token_file\":\"/t\"}" CA "}}",
+            i);
+        json_t *body = json_of(text);
+
+        registry_create(fx.r, &caller, REGISTRY_CONNECTOR, "org/a", body, count_answer, &failed);
+        if (i == 5) {
+            registry_delete(fx.r, &caller, REGISTRY_CERTIFICATE, "account", "corp_ca", 0, true,
+                            count_answer, &failed);
+        }
+        registry_update(fx.r, &caller, REGISTRY_CONNECTOR, "account", "edited", 0, body,
+                        count_answer, &failed);
+        json_decref(body);
+    }
+    wait_for(25);
+    for (unsigned i = 0; i < 12; i++) {
+        AUTO(auto_free) char *id = text_fmt("c%u", i);
+
+        get(REGISTRY_CONNECTOR, "org/a", id);
+        assert_true(err_is(fx.e, ERR_NOT_FOUND) ||
+                    (at("spec.certificate") == NULL) == (at("broken.0") != NULL));
+    }
+    get(REGISTRY_CERTIFICATE, "account", "corp_ca");
+    bool gone = err_is(fx.e, ERR_NOT_FOUND);
+
+    get(REGISTRY_CONNECTOR, "account", "edited");
+    assert_true(gone == (at("spec.certificate") == NULL));
+    assert_true(gone == (at("broken.0") != NULL));
+    assert_true(failed > 0);
+}
+
 static void list(const char *scope, bool below, const char *after, size_t limit)
 {
     registry_list(fx.r,
@@ -288,6 +338,7 @@ int main(void)
         T(in_use),
         T(force_breaks),
         T(force_on_what_is_needed),
+        T(force_against_creators),
         T(pages),
         T(check_only_stores_nothing),
         T(sql_is_a_name),

@@ -270,6 +270,20 @@ static void presets_and_nulls(void **state)
     json_decref(spec);
 }
 
+static void nul_in_text(void **state)
+{
+    json_t *spec = json_of("{\"type\":\"vault-ssh\",\"connector\":\"c\"}");
+    json_t *facts = NULL;
+
+    (void)state;
+    json_object_set_new(spec, "mount", json_stringn("a\0b", 3));
+    struct err *e = registry_spec_check(REGISTRY_SECRETS_MANAGER, spec, &facts);
+
+    assert_true(err_is(e, ERR_INPUT));
+    err_free(&e);
+    json_decref(spec);
+}
+
 static void too_many_hosts(void **state)
 {
     json_t *spec = json_of("{\"ssh_key\":\"k\",\"hosts\":[]}");
@@ -335,8 +349,8 @@ int main(void)
         cmocka_unit_test(test_connectors), cmocka_unit_test(test_logins),
         cmocka_unit_test(test_keys),       cmocka_unit_test(test_others),
         cmocka_unit_test(bodies),          cmocka_unit_test(presets_and_nulls),
-        cmocka_unit_test(too_many_hosts),  cmocka_unit_test(words),
-        cmocka_unit_test(no_cycles),
+        cmocka_unit_test(nul_in_text),     cmocka_unit_test(too_many_hosts),
+        cmocka_unit_test(words),           cmocka_unit_test(no_cycles),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
