@@ -31,8 +31,11 @@ struct app {
     struct parts_signers signers;
     struct identity_set *identities;
     struct renew *renew;
-    struct protocol_socket *socket;
+    struct parts_sockets sockets;
+    struct parts_registry registry;
+    struct control_grant *grants;
     struct control *control;
+    struct bind_registry *binder;
     struct news *news;
     struct event *on_signal[2];
 };
@@ -44,6 +47,9 @@ static void on_remote_change(void *arg)
     news_tokens(a->news, a->remote);
     if (a->identities != NULL) {
         identity_set_refresh(a->identities);
+    }
+    if (a->binder != NULL) {
+        bind_registry_tokens(a->binder);
     }
 }
 
@@ -62,7 +68,7 @@ static void on_counters(void *arg, struct control_counters *ret)
     const struct app *a = arg;
     struct protocol_stats s;
 
-    protocol_stats(a->socket, &s);
+    parts_sockets_count(&a->sockets, &s);
     *ret = (struct control_counters){
         .connections = s.connections,
         .lists = s.lists,
@@ -124,15 +130,18 @@ static struct err *make_identities(struct app *a)
     return e != NULL ? e : renew_new(a->loop, a->identities, seed, &a->renew);
 }
 
-static struct err *listen_ssh(struct app *a, const char *path)
+static struct identity *identity_of(void *arg, const char *scope, const char *id)
 {
-    int fd = -1;
-    struct err *e = io_listen_bind(path, &fd);
+    const struct app *a = arg;
 
-    if (e == NULL) {
-        e = protocol_listen(a->loop, fd, path, NULL, a->identities, a->remote, &a->socket);
-    }
-    return err_add(e, "agent socket %s", path);
+    return a->binder != NULL ? bind_registry_identity(a->binder, scope, id) : NULL;
+}
+
+static const struct secret *secret_of(void *arg, const char *variable)
+{
+    const struct app *a = arg;
+
+    return a->binder != NULL ? bind_registry_secret(a->binder, variable) : NULL;
 }
 
 static struct err *listen_control(struct app *a, const char *path, const char *agent_socket)
@@ -147,6 +156,10 @@ static struct err *listen_control(struct app *a, const char *path, const char *a
         .vault = a->signers.vault,
         .signers = (const struct signer *const *)a->signers.all,
         .signers_n = a->signers.n,
+        .registry = a->registry.registry,
+        .grants_n = a->config->grants_count,
+        .identity_of = identity_of,
+        .secret_of = secret_of,
         .agent_socket = agent_socket,
         .config_file = a->config->file,
         .connect_helper = a->paths.connect_helper,
@@ -155,9 +168,26 @@ static struct err *listen_control(struct app *a, const char *path, const char *a
     };
 
     if (e == NULL) {
+        e = parts_grants(a->config, &a->grants);
+        deps.grants = a->grants;
+    }
+    if (e == NULL) {
         e = control_new(&deps, fd, path, &a->control);
     }
     return err_add(e, "control socket %s", path);
+}
+
+/* After control_new(), which says how the memory of JSON is freed. */
+static struct err *bind_identities(struct app *a)
+{
+    struct bind_deps deps = {
+        .registry = a->registry.registry,
+        .remote = a->remote,
+        .identities = a->identities,
+        .renew = a->renew,
+    };
+
+    return deps.registry != NULL ? parts_binder(a->config, &a->signers, &deps, &a->binder) : NULL;
 }
 
 static struct err *build(struct app *a, const struct app_options *o)
@@ -187,10 +217,16 @@ static struct err *build(struct app *a, const struct app_options *o)
         e = make_identities(a);
     }
     if (e == NULL) {
-        e = listen_ssh(a, socket);
+        e = parts_registry_new(a->config, a->loop, &a->registry);
+    }
+    if (e == NULL) {
+        e = parts_sockets_new(a->config, socket, a->loop, a->identities, a->remote, &a->sockets);
     }
     if (e == NULL) {
         e = listen_control(a, control, socket);
+    }
+    if (e == NULL) {
+        e = bind_identities(a);
     }
     return e;
 }
@@ -241,7 +277,10 @@ void app_free(struct app **ap)
         return;
     }
     control_free(&a->control);
-    protocol_free(&a->socket);
+    bind_registry_free(&a->binder);
+    parts_registry_deinit(&a->registry);
+    free(a->grants);
+    parts_sockets_deinit(&a->sockets);
     renew_free(&a->renew);
     identity_set_free(&a->identities);
     parts_signers_deinit(&a->signers);

@@ -31,8 +31,7 @@ static struct err *copy_list(char **from, unsigned n, char ***ret)
     return NULL;
 }
 
-/* "name" or "name=value" each; NULL for none */
-static struct err *copy_options(char **from, unsigned n, struct ssh_cert_option **ret)
+struct err *parts_options(char **from, unsigned n, struct ssh_cert_option **ret)
 {
     struct err *e = NULL;
 
@@ -63,10 +62,10 @@ static struct err *fill_want(const struct config_certificate *from,
     int64_t ttl_s = 0;
 
     if (e == NULL) {
-        e = copy_options(from->critical_options, from->critical_options_count, &w->critical);
+        e = parts_options(from->critical_options, from->critical_options_count, &w->critical);
     }
     if (e == NULL) {
-        e = copy_options(from->extensions, from->extensions_count, &w->extensions);
+        e = parts_options(from->extensions, from->extensions_count, &w->extensions);
     }
     if (e == NULL && from->ca != NULL) {
         e = ssh_key_from_line(from->ca, &w->ca);

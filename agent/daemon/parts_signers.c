@@ -135,7 +135,7 @@ struct err *parts_signers_new(const struct config *c, struct io_loop *l,
     if (ret->all == NULL || ret->cas == NULL) {
         return err_nomem();
     }
-    if (vaults_n > 0) {
+    if (vaults_n > 0 || !c->registry.disabled) {
         e = make_vault(c, l, paths->vault_helper, vaults_n, ret, &vaults);
     }
     for (unsigned i = 0; e == NULL && i < c->signers_count; i++) {

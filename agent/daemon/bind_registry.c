@@ -1,0 +1,162 @@
+/*
+ * The binder: hears that the registry changed, reads all SSH keys with what they refer to, makes a
+ * plan of them and has it applied. One reading at a time; a change during one asks for another.
+ */
+#include "daemon/bind_registry.h"
+
+#include <stdlib.h>
+
+static void begin(struct bind_registry *b);
+
+static void add_problems(json_t *plan, const json_t *list, char *const *taken)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *p = json_array_get(list, i);
+        AUTO(auto_free) char *name =
+            bind_plan_name(json_string_value(json_object_get(p, "scope")),
+                           json_string_value(json_object_get(p, "identifier")), taken);
+
+        if (name != NULL) {
+            json_object_set(json_object_get(plan, "problems"), name, json_object_get(p, "problem"));
+        }
+    }
+}
+
+static struct err *take_items(struct bind_registry *b, const json_t *result)
+{
+    json_t *plan = NULL;
+    struct err *e = bind_plan_make(json_object_get(result, "items"), &b->deps.taken, &plan);
+
+    if (e == NULL) {
+        add_problems(plan, json_object_get(result, "problems"), b->identities);
+        json_decref(b->plan);
+        b->plan = plan;
+        bind_apply(b);
+    }
+    return e;
+}
+
+static void on_resolved(void *arg, struct err *failed, json_t *result)
+{
+    AUTO(err_free) struct err *e = failed;
+    struct bind_registry *b = arg;
+
+    b->busy = false;
+    if (e == NULL) {
+        e = take_items(b, result);
+    }
+    if (e != NULL) {
+        log_err(LOG_WARN, e, "the registry cannot be read; identities stay as they are");
+    }
+    if (b->again) {
+        begin(b);
+    }
+}
+
+static void begin(struct bind_registry *b)
+{
+    b->again = b->busy;
+    if (!b->busy) {
+        b->busy = true;
+        registry_resolve_all(b->deps.registry, on_resolved, b);
+    }
+}
+
+static void on_change(void *arg)
+{
+    begin(arg);
+}
+
+static struct err *copy_taken(struct bind_registry *b, const struct bind_taken *taken)
+{
+    b->identities = text_list_copy(taken->identities);
+    b->signers = text_list_copy(taken->signers);
+    b->tokens = json_deep_copy(taken->tokens);
+    b->deps.taken = (struct bind_taken){b->identities, b->signers, b->tokens};
+    if ((b->identities == NULL && taken->identities != NULL) ||
+        (b->signers == NULL && taken->signers != NULL) || b->tokens == NULL) {
+        return err_nomem();
+    }
+    return NULL;
+}
+
+struct err *bind_registry_new(const struct bind_deps *deps, struct bind_registry **ret)
+{
+    AUTO(bind_registry_free) struct bind_registry *b = calloc(1, sizeof *b);
+
+    if (b == NULL) {
+        return err_nomem();
+    }
+    b->deps = *deps;
+    b->applied =
+        json_pack("{s:{}, s:{}, s:{}, s:{}}", "vaults", "tokens", "identities", "problems");
+    struct err *e = b->applied != NULL ? copy_taken(b, &deps->taken) : err_nomem();
+
+    if (e == NULL) {
+        registry_watch(b->deps.registry, on_change, b);
+        begin(b);
+        *ret = take(&b);
+    }
+    return e;
+}
+
+void bind_registry_free(struct bind_registry **bp)
+{
+    struct bind_registry *b = take(bp);
+
+    if (b == NULL) {
+        return;
+    }
+    registry_watch(b->deps.registry, NULL, NULL);
+    for (size_t i = 0; i < b->vaults_n; i++) {
+        free(b->vaults[i].name);
+    }
+    for (size_t i = 0; i < b->secrets_n; i++) {
+        free(b->secrets[i].variable);
+        secret_free(&b->secrets[i].value);
+    }
+    free(b->vaults);
+    free(b->secrets);
+    json_decref(b->applied);
+    json_decref(b->plan);
+    json_decref(b->tokens);
+    text_list_free(&b->identities);
+    text_list_free(&b->signers);
+    free(b);
+}
+
+struct identity *bind_registry_identity(const struct bind_registry *b, const char *scope,
+                                        const char *id)
+{
+    AUTO(auto_free) char *name = bind_plan_name(scope, id, b->identities);
+    const json_t *bound =
+        name != NULL ? json_object_get(json_object_get(b->applied, "identities"), name) : NULL;
+
+    if (!text_eq(json_string_value(json_object_get(bound, "scope")), scope) ||
+        !text_eq(json_string_value(json_object_get(bound, "id")), id)) {
+        return NULL;
+    }
+    return identity_find(b->deps.identities, name);
+}
+
+const struct secret *bind_registry_secret(struct bind_registry *b, const char *variable)
+{
+    for (size_t i = 0; i < b->secrets_n; i++) {
+        if (text_eq(b->secrets[i].variable, variable)) {
+            return b->secrets[i].value;
+        }
+    }
+    struct bind_secret *more = reallocarray(b->secrets, b->secrets_n + 1, sizeof *more);
+
+    b->secrets = more != NULL ? more : b->secrets;
+    char *copy = more != NULL ? text_copy(variable) : NULL;
+    struct secret *value = NULL;
+    AUTO(err_free) struct err *e = copy != NULL ? secret_from_env(variable, &value) : err_nomem();
+
+    if (e != NULL) {
+        free(copy);
+        return NULL;
+    }
+    b->secrets[b->secrets_n++] = (struct bind_secret){copy, value};
+    return value;
+}
