@@ -43,7 +43,8 @@ struct vault;
  * vault_new() - the client; the helper is started with the first request
  * @helper_path: absolute path of holdfast-vault
  * @conf:        @n servers (deep-copied), may be 0
- * @ret_signers: @n signers in the order of @conf, owned by the vault object; may be NULL when @n is 0
+ * @ret_signers: @n signers in the order of @conf, owned by the vault object, each good as
+ *               long as its server (see vault_put()); may be NULL when @n is 0
  * Errors: those of vault_put()
  */
 struct err *vault_new(struct io_loop *l, const char *helper_path, const struct vault_conf *conf,
