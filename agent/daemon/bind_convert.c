@@ -27,9 +27,11 @@ static struct err *list_of(const json_t *array, size_t from, char ***ret)
 
 static void put_login(const json_t *login, struct vault_conf *c)
 {
+    const char *mount = text_of(login, "mount");
+
     c->login =
         text_eq(text_of(login, "method"), "approle") ? VAULT_LOGIN_APPROLE : VAULT_LOGIN_TOKEN;
-    c->login_mount = text_of(login, "mount");
+    c->login_mount = mount != NULL ? mount : "approle";
     c->token_file = text_of(login, "token_file");
     c->role_id_file = text_of(login, "role_id_file");
     c->secret_id_file = text_of(login, "secret_id_file");
