@@ -131,6 +131,10 @@ struct err *registry_resource_tidy(enum registry_kind k, const json_t *body, jso
 {
     const json_t *description = json_object_get(body, "description");
     const json_t *tags = json_object_get(body, "tags");
+
+    if (!json_is_object(json_object_get(body, "spec"))) {
+        return err_new(ERR_INPUT, "/spec: must be an object");
+    }
     json_t *made = json_pack("{s:O?, s:o}", "name", json_object_get(body, "name"), "tags",
                              json_array_size(tags) > 0 ? json_deep_copy(tags) : json_array());
 
