@@ -4,7 +4,7 @@
  * first. A line that fails after its change (the disk has just become full) waits in memory, and so
  * does every later change. Specs are not in it, so that it can be sent elsewhere.
  *
- * The file is opened for each line, so that it may be rotated. All but making a line runs on the
+ * The file is opened for each change, so that it may be rotated. All but making a line runs on the
  * registry's worker.
  */
 #include "registry/audit.h"
@@ -16,9 +16,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { WAITING_MAX_BYTES = 8 * 1024 * 1024 };
+
 struct registry_audit {
     char *path;
-    char **waiting; /* lines that could not be written */
+    char **waiting; /* lines that are not written yet */
 };
 
 struct err *registry_audit_new(const char *path, struct registry_audit **ret)
@@ -55,23 +57,21 @@ static struct err *open_trail(const struct registry_audit *a, int *ret_fd)
     return NULL;
 }
 
-/* All of the line or nothing of it. */
-static struct err *write_line(const struct registry_audit *a, int fd, const char *line)
+/* All of it or nothing. */
+static struct err *write_text(const struct registry_audit *a, int fd, struct view text)
 {
-    AUTO(auto_free) char *whole = text_fmt("%s\n", line);
     struct stat before;
 
-    if (whole == NULL || fstat(fd, &before) != 0) {
-        return err_nomem();
+    if (fstat(fd, &before) != 0) {
+        return err_sys(errno, "audit trail %s", a->path);
     }
-    size_t len = strlen(whole);
-    ssize_t n = write(fd, whole, len);
+    ssize_t n = write(fd, text.p, text.len);
     int why = n < 0 ? errno : ENOSPC;
 
-    if (n == (ssize_t)len && fdatasync(fd) == 0) {
+    if (n == (ssize_t)text.len && fdatasync(fd) == 0) {
         return NULL;
     }
-    why = n == (ssize_t)len ? errno : why;
+    why = n == (ssize_t)text.len ? errno : why;
     if (ftruncate(fd, before.st_size) != 0) {
         log_line(LOG_WARN, "audit trail %s: a broken line stays in it", a->path);
     }
@@ -81,30 +81,33 @@ static struct err *write_line(const struct registry_audit *a, int fd, const char
 struct err *registry_audit_ready(struct registry_audit *a)
 {
     AUTO(auto_close) int fd = -1;
+    AUTO(buf_deinit) struct buf text = {0};
     struct err *e = open_trail(a, &fd);
-    size_t n = text_list_len(a->waiting);
-    size_t done = 0;
 
-    while (e == NULL && done < n) {
-        e = write_line(a, fd, a->waiting[done]);
-        done += e == NULL;
+    if (e != NULL || a->waiting == NULL) {
+        return e;
     }
-    for (size_t i = 0; i < done; i++) {
-        free(a->waiting[i]);
+    buf_init(&text, WAITING_MAX_BYTES);
+    for (char **line = a->waiting; *line != NULL; line++) {
+        buf_put(&text, *line, strlen(*line));
+        buf_put_u8(&text, '\n');
     }
-    if (done > 0) {
-        memmove(a->waiting, a->waiting + done, (n - done + 1) * sizeof *a->waiting);
+    e = buf_check(&text, "the audit trail");
+    e = e == NULL ? write_text(a, fd, buf_view(&text)) : e;
+    if (e == NULL) {
+        text_list_free(&a->waiting);
     }
     return e;
 }
 
-void registry_audit_add(struct registry_audit *a, char *line)
+void registry_audit_add(struct registry_audit *a, char **lines)
 {
-    AUTO(auto_free) char *own = line;
-
-    if (own == NULL || !text_list_add(&a->waiting, own)) {
-        log_line(LOG_ERROR, "out of memory: a line of the audit trail was lost");
+    for (size_t i = 0; lines != NULL && lines[i] != NULL; i++) {
+        if (!text_list_add(&a->waiting, lines[i])) {
+            log_line(LOG_ERROR, "out of memory: a line of the audit trail was lost");
+        }
     }
+    text_list_free(&lines);
     struct err *e = registry_audit_ready(a);
 
     if (e != NULL) {

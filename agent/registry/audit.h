@@ -13,9 +13,9 @@ void registry_audit_free(struct registry_audit **a);
 /** registry_audit_ready() - on the worker, before a change: writes what could not be written before;
  * STORE when the trail cannot be written, and then nothing is to be changed */
 struct err *registry_audit_ready(struct registry_audit *a) MUST_CHECK;
-/** registry_audit_add() - on the worker: one line, kept for later when it cannot be written now
- * @line: without its line feed (taken; NULL is out of memory, and logged) */
-void registry_audit_add(struct registry_audit *a, char *line);
+/** registry_audit_add() - on the worker: lines, kept for later when they cannot be written now
+ * @lines: without line feeds (taken) */
+void registry_audit_add(struct registry_audit *a, char **lines);
 
 /** What a line tells. All is borrowed. */
 struct registry_event {

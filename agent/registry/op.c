@@ -230,59 +230,58 @@ struct err *registry_op_add_change(struct registry_op *op, enum store_what what,
     return e;
 }
 
-/* A line on its way to the worker. */
-struct line {
+/* Lines on their way to the worker. */
+struct lines {
     struct registry_audit *audit;
-    char *text;
+    char **list;
 };
 
-static void write_line(void *arg)
+static void write_lines(void *arg)
 {
-    struct line *l = arg;
+    struct lines *l = arg;
 
-    registry_audit_add(l->audit, take(&l->text));
+    registry_audit_add(l->audit, take(&l->list));
     free(l);
 }
 
-static void write_event(struct registry *r, const struct registry_event *event)
+static bool add_line(const struct registry_op *op, size_t i, struct lines *l)
 {
-    struct line *l = malloc(sizeof *l);
-    struct err *e = l != NULL ? NULL : err_nomem();
+    static const char *const words[] = {
+        [STORE_CREATE] = "create", [STORE_UPDATE] = "update", [STORE_DELETE] = "delete"};
+    const struct store_change *c = &op->changes[i];
+    uint64_t before = op->before[i].revision;
+    AUTO(auto_free) char *line = registry_audit_line(&(struct registry_event){
+        .who = &op->who,
+        .what = op->force && c->what == STORE_UPDATE ? "break" : words[c->what],
+        .key = &c->entry.key,
+        .name = c->what == STORE_DELETE ? op->before[i].name : c->entry.name,
+        .before = before,
+        .after = c->what == STORE_DELETE ? 0 : before + 1,
+        .force = op->force,
+    });
 
-    if (e == NULL) {
-        *l = (struct line){r->audit, registry_audit_line(event)};
-        e = io_worker_put(r->worker, write_line, NULL, l);
-    }
-    if (e != NULL) {
-        log_err(LOG_ERROR, e, "a line of the audit trail was lost");
-        if (l != NULL) {
-            free(l->text);
-            free(l);
-        }
-    }
-    err_free(&e);
+    return line != NULL && text_list_add(&l->list, line);
 }
 
 void registry_op_audit(struct registry_op *op)
 {
-    static const char *const words[] = {
-        [STORE_CREATE] = "create", [STORE_UPDATE] = "update", [STORE_DELETE] = "delete"};
+    struct lines *l = calloc(1, sizeof *l);
+    struct err *e = l != NULL ? NULL : err_nomem();
 
-    for (size_t i = 0; i < op->changes_n; i++) {
-        const struct store_change *c = &op->changes[i];
-        uint64_t before = op->before[i].revision;
-        bool breaks = op->force && c->what == STORE_UPDATE;
-        const char *name = c->what == STORE_DELETE ? op->before[i].name : c->entry.name;
-
-        write_event(op->r, &(struct registry_event){
-                               .who = &op->who,
-                               .what = breaks ? "break" : words[c->what],
-                               .key = &c->entry.key,
-                               .name = name,
-                               .before = before,
-                               .after = c->what == STORE_DELETE ? 0 : before + 1,
-                               .force = op->force,
-                           });
+    for (size_t i = 0; i < op->changes_n && e == NULL; i++) {
+        e = add_line(op, i, l) ? NULL : err_nomem();
+    }
+    if (e == NULL) {
+        l->audit = op->r->audit;
+        e = io_worker_put(op->r->worker, write_lines, NULL, l);
+    }
+    if (e != NULL) {
+        log_err(LOG_ERROR, e, "lines of the audit trail were lost");
+        if (l != NULL) {
+            text_list_free(&l->list);
+            free(l);
+        }
+        err_free(&e);
     }
     registry_changed(op->r);
 }
