@@ -276,9 +276,16 @@ int cmd_resource_delete(struct cli *c)
     }
     if (e == NULL) {
         printf("%s %s deleted\n", k->title, json_text(resource, "name"));
-    } else if (text_eq(err_native_name(e), "IN-USE")) {
-        e = err_add(e, "--force deletes it all the same, and marks its users broken");
     }
     json_decref(resource);
-    return e != NULL ? cli_fail(e) : CLI_OK;
+    if (e == NULL) {
+        return CLI_OK;
+    }
+    bool used = text_eq(err_native_name(e), "IN-USE");
+    int status = cli_fail(e);
+
+    if (used) {
+        fputs("--force deletes it all the same, and marks its users broken.\n", stderr);
+    }
+    return status;
 }

@@ -34,6 +34,21 @@ static const char *set_or(const char *variable, const char *otherwise)
     return value != NULL && value[0] != '\0' ? value : otherwise;
 }
 
+/* What is broken stands above the text, as a comment. */
+static void put_broken(const json_t *old, struct buf *out)
+{
+    size_t i;
+    const json_t *text;
+
+    json_array_foreach(json_object_get(old, "broken"), i, text)
+    {
+        AUTO(auto_free) char *safe = text_safe(view_cstr(json_string_value(text)));
+        AUTO(auto_free) char *line = text_fmt("# broken: %s\n", safe);
+
+        buf_put(out, line != NULL ? line : "", line != NULL ? strlen(line) : 0);
+    }
+}
+
 static struct err *sheet_init(struct sheet *s, const struct resource_kind *k, const json_t *old)
 {
     AUTO(auto_free) char *head =
@@ -51,6 +66,7 @@ static struct err *sheet_init(struct sheet *s, const struct resource_kind *k, co
     if (head != NULL) {
         buf_put(&s->first, head, strlen(head));
     }
+    put_broken(old, &s->first);
     yaml_json_write(form, &s->first);
     json_decref(form);
     struct err *e = buf_check(&s->first, "the text to edit");

@@ -26,7 +26,8 @@ struct err *form_from_file(const struct resource_kind *k, const char *path, json
 json_t *form_of(const json_t *resource);
 
 /** form_set() - a member of a spec by its path: "login.method", "hosts.0.port"
- * @value: taken; null removes it
+ * @value: taken. A null stays in an object, as it says more to the agent than an absent member: that
+ *         a broken reference shall be none; of a list it removes the item
  * Objects on the way are made; the index after a list's last adds to it.
  * Errors: INPUT (a path through what is no object or list) */
 struct err *form_set(json_t *spec, const char *path, json_t *value) MUST_CHECK;

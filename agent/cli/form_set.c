@@ -38,12 +38,8 @@ static bool put_member(json_t *holder, const char *part, json_t *value)
     bool gone = json_is_null(value);
     size_t i = is_index(part) ? strtoul(part, NULL, 10) : SIZE_MAX;
 
-    if (json_is_object(holder) && !gone) {
-        return json_object_set_new(holder, part, value) == 0;
-    }
     if (json_is_object(holder)) {
-        json_object_del(holder, part); /* absent already is fine */
-        return true;
+        return json_object_set_new(holder, part, value) == 0;
     }
     if (json_is_array(holder) && gone) {
         return json_array_remove(holder, i) == 0;
