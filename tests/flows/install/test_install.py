@@ -52,6 +52,7 @@ def test_everything_is_there(prefix):
     assert files == profiles | {f"libexec/holdfast/{name}" for name in HELPERS} | {
         "bin/holdfast",
         "share/man/man1/holdfast.1",
+        "share/man/man1/holdfast-registry.1",
         "share/man/man5/holdfast.yaml.5",
         "share/man/man8/holdfast-agent.8",
         "share/doc/holdfast/README.md",
