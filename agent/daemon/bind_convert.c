@@ -183,6 +183,7 @@ struct err *bind_identity_of(const struct bind_registry *b, const char *name, co
 {
     const json_t *want = json_object_get(from, "want");
     const char *offer = text_of(from, "offer");
+    const char *pasted = text_of(from, "public_key");
 
     *ret = (struct bind_identity){
         .conf = {.name = name,
@@ -195,6 +196,10 @@ struct err *bind_identity_of(const struct bind_registry *b, const char *name, co
     struct err *e = list_of(json_object_get(from, "tags"), 0, &ret->tags);
 
     ret->conf.tags = ret->tags;
+    if (e == NULL && pasted != NULL) {
+        e = ssh_key_from_line(pasted, &ret->expected);
+    }
+    ret->conf.expected = ret->expected;
     if (e == NULL && json_is_object(want)) {
         e = want_of(b, want, ret);
         ret->conf.wants = &ret->want;
@@ -207,6 +212,7 @@ void bind_identity_deinit(struct bind_identity *i)
 {
     text_list_free(&i->tags);
     text_list_free(&i->principals);
+    ssh_key_free(&i->expected);
     ssh_cert_options_free(&i->critical);
     ssh_cert_options_free(&i->extensions);
 }

@@ -18,7 +18,8 @@ struct bind_taken {
  * @ret:   new reference:
  *   {"vaults": {NAME: {"connector": spec, "certificate": spec or null}},
  *    "tokens": {NAME: {"uri": text, "pins": [spec's pin, ...]}},
- *    "identities": {NAME: {"scope", "id", "tags", "key": URI, "offer": "certificate|both|key",
+ *    "identities": {NAME: {"scope", "id", "tags", "key": URI, "public_key": line
+ *                          or null, "offer": "certificate|both|key",
  *                          "place": {"addresses", "namespace"} or null,
  *                          "want": {"vault": NAME, "mount", "role", "principals", "ttl",
  *                                   "extensions", "critical_options"} or null}},

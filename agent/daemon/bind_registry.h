@@ -76,6 +76,7 @@ struct bind_identity {
     struct identity_conf conf;
     struct identity_want_conf want;
     char **tags, **principals;
+    struct ssh_key *expected;
     struct ssh_cert_option *critical, *extensions;
 };
 /** bind_vault_of(), bind_token_of(), bind_identity_of() - also after an error, @ret is to be deinited

@@ -168,10 +168,16 @@ static void restore_cert(struct identity_cert *c, const struct record *r)
     }
 }
 
-/* A file of another key URI belongs to an older configuration: nothing in it counts. */
+static bool is_of_now(const struct identity *i, const struct cache *from)
+{
+    return view_is(from->key_uri, i->key_uri) &&
+           (i->expected == NULL || view_eq(from->key, ssh_key_blob(i->expected)));
+}
+
+/* A file of another key URI, or key, belongs to an older configuration: nothing in it counts. */
 static struct err *restore(struct identity *i, const struct cache *from)
 {
-    if (!view_is(from->key_uri, i->key_uri)) {
+    if (!is_of_now(i, from)) {
         return NULL;
     }
     struct err *e = ssh_key_from_blob(from->key, &i->public);

@@ -62,11 +62,16 @@ static void change(struct identity *i, struct identity *to)
     i->allow_extractable = to->allow_extractable;
     i->scope = to->scope;
     i->tags = to->tags;
+    i->expected = to->expected;
     i->certs = to->certs;
     i->certs_n = to->certs_n;
     own(i);
     if (is_elsewhere) {
         rekey(i);
+    }
+    if (i->expected != NULL && i->public != NULL && !ssh_key_eq(i->expected, i->public)) {
+        remote_key_unref(&i->key);
+        ssh_key_free(&i->public);
     }
     if (i->public != NULL) {
         keep_certificates(i, &before);

@@ -135,6 +135,7 @@ struct err *identity_conf_init(struct identity *i, const struct identity_conf *c
     i->allow_extractable = conf->allow_extractable;
     i->scope = text_copy(conf->scope != NULL ? conf->scope : "");
     i->tags = text_list_copy(conf->tags);
+    i->expected = conf->expected != NULL ? ssh_key_copy(conf->expected) : NULL;
     i->certs = calloc(conf->wants_n + 1, sizeof *i->certs);
     if (i->name == NULL || i->key_uri == NULL || i->scope == NULL || i->certs == NULL ||
         (i->tags == NULL && conf->tags != NULL)) {
@@ -162,6 +163,7 @@ void identity_conf_deinit(struct identity *i)
     auto_free(&i->key_uri);
     auto_free(&i->scope);
     text_list_free(&i->tags);
+    ssh_key_free(&i->expected);
 }
 
 void identity_want_put(struct buf *b, const struct identity_want_conf *w)
@@ -240,7 +242,8 @@ bool identity_conf_is(const struct identity *i, const struct identity_conf *conf
     bool same = text_eq(i->key_uri, conf->key_uri != NULL ? conf->key_uri : "") &&
                 i->offer == conf->offer && i->allow_extractable == conf->allow_extractable &&
                 text_eq(i->scope, conf->scope != NULL ? conf->scope : "") &&
-                is_same_list(i->tags, conf->tags) && i->certs_n == conf->wants_n;
+                is_same_list(i->tags, conf->tags) && is_same_key(i->expected, conf->expected) &&
+                i->certs_n == conf->wants_n;
 
     for (size_t k = 0; same && k < i->certs_n; k++) {
         same = identity_want_is(&i->certs[k]->want, &conf->wants[k]);

@@ -24,6 +24,7 @@ struct identity_conf {
     bool allow_extractable; /* Vault may sign a key that could leave the token */
     const char *scope;      /* of the registry, as "org/acme"; "" or NULL: of holdfast.yaml */
     char *const *tags;      /* NULL-terminated; NULL: none */
+    const struct ssh_key *expected; /* another key under the URI is not used; NULL: any */
     const struct identity_want_conf *wants;
     size_t wants_n;
 };

@@ -33,6 +33,7 @@ struct identity {
     enum identity_offer offer;
     bool allow_extractable;
     char *scope, **tags;
+    struct ssh_key *expected;
     struct ssh_key *public;
     struct remote_key *key;
     struct err *problem;

@@ -119,10 +119,26 @@ static void warn_of_key(struct identity *i)
                                        i->name));
 }
 
+static struct err *check_expected(const struct identity *i, const struct remote_key *key)
+{
+    char is[SSH_FINGERPRINT_BYTES], not_it[SSH_FINGERPRINT_BYTES];
+
+    if (i->expected == NULL || ssh_key_eq(i->expected, remote_key_public(key))) {
+        return NULL;
+    }
+    return err_new(ERR_INPUT, "key %s is %s, and not %s as its public key says", i->key_uri,
+                   ssh_key_fingerprint(remote_key_public(key), is),
+                   ssh_key_fingerprint(i->expected, not_it));
+}
+
 void identity_resolve(struct identity *i)
 {
     struct remote_key *key = NULL;
     struct err *e = remote_key_find(i->set->remote, i->key_uri, &key);
+
+    if (e == NULL) {
+        e = check_expected(i, key);
+    }
 
     if (e == NULL) {
         hold(i, key);

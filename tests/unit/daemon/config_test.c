@@ -142,7 +142,7 @@ static const struct wrong {
     {"ttl: 5m\n", "ttl: soon\n", 28, "no duration"},
     {"ttl: 5m\n", "ttl: 0s\n", 28, "longer than 0"},
     {"extensions: [permit-pty]", "extensions: permit-pty", 29, "SEQUENCE"},
-    {"extensions: [permit-pty]", "extensions: [permit-pty", 31, "not YAML"},
+    {"extensions: [permit-pty]", "extensions: [permit-pty", 30, "not YAML"},
     {"path: /run/x/web", "path: run/x/web", 31, "absolute"},
     {"path: /run/x/web.sock", "path: /run/x/agent.sock", 31, "also a socket of agent"},
     {"scope: org/acme/project/web", "scope: org/acme/web", 32, "sockets[0].scope"},

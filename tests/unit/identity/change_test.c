@@ -254,6 +254,30 @@ static void what_is_wrong_changes_nothing(void **state)
     assert_int_equal(identity_count(f->set), 1);
 }
 
+static void another_key_than_expected_is_not_used(void **state)
+{
+    struct fixture *f = *state;
+
+    fixture_give(f, 3600);
+    f->conf[0].expected = f->web->public;
+    put(f);
+    assert_true(has_current(f));
+    assert_null(identity_problem(identity_at(f->set, 0)));
+    f->conf[0].expected = f->ca->public;
+    put(f);
+    assert_false(has_current(f));
+    assert_int_equal(fixture_offers(f), 0);
+    assert_non_null(
+        strstr(err_text(identity_problem(identity_at(f->set, 0))), "as its public key"));
+    identity_set_refresh(f->set);
+    assert_int_equal(fixture_offers(f), 0);
+    fixture_restart(f); /* not out of the cache either */
+    assert_int_equal(fixture_offers(f), 0);
+    f->conf[0].expected = NULL;
+    put(f);
+    assert_int_equal(fixture_offers(f), 1);
+}
+
 static void two_identities_of_one_key_are_both_found(void **state)
 {
     struct fixture *f = *state;
@@ -307,6 +331,7 @@ int main(void)
         TEST(another_key_keeps_nothing),
         TEST(a_wanted_one_more_or_less),
         TEST(what_is_wrong_changes_nothing),
+        TEST(another_key_than_expected_is_not_used),
         TEST(two_identities_of_one_key_are_both_found),
     };
 
