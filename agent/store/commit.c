@@ -106,7 +106,7 @@ static struct err *bind_lists(sqlite3_stmt *stmt, int at, const struct store_ent
     return buf_check(b, "tags and references");
 }
 
-static struct err *create(struct store_db *db, const struct store_entry *entry, struct wall now)
+struct err *store_db_put(struct store_db *db, const struct store_entry *entry)
 {
     AUTO(buf_deinit) struct buf lists;
     AUTO(store_db_give) sqlite3_stmt *stmt = NULL;
@@ -114,7 +114,7 @@ static struct err *create(struct store_db *db, const struct store_entry *entry, 
     struct err *e = store_db_take(
         db, STORE_SQL_CREATE,
         "INSERT INTO entry (kind, scope, id, revision, name, body, created, updated, lists)"
-        " VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6, ?6, ?7)",
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         &stmt);
 
     buf_init(&lists, 0);
@@ -122,12 +122,24 @@ static struct err *create(struct store_db *db, const struct store_entry *entry, 
         return e;
     }
     store_db_bind_key(stmt, 1, &entry->key);
-    store_db_bind(stmt, 4, entry->name);
-    store_db_bind(stmt, 5, entry->body);
-    sqlite3_bind_int64(stmt, 6, now.s);
-    e = bind_lists(stmt, 7, entry, &lists);
+    sqlite3_bind_int64(stmt, 4, (sqlite3_int64)entry->revision);
+    store_db_bind(stmt, 5, entry->name);
+    store_db_bind(stmt, 6, entry->body);
+    sqlite3_bind_int64(stmt, 7, entry->created.s);
+    sqlite3_bind_int64(stmt, 8, entry->updated.s);
+    e = bind_lists(stmt, 9, entry, &lists);
     e = e == NULL ? store_db_step(db, stmt, &row) : e;
     return e == NULL ? add_lists(db, sqlite3_last_insert_rowid(db->sql), entry) : e;
+}
+
+/* The new entry borrows all from @entry. */
+static struct err *create(struct store_db *db, const struct store_entry *entry, struct wall now)
+{
+    struct store_entry new = *entry;
+
+    new.revision = 1;
+    new.created = new.updated = now;
+    return store_db_put(db, &new);
 }
 
 static struct err *update(struct store_db *db, int64_t n, const struct store_entry *entry,

@@ -92,6 +92,9 @@ struct err *store_db_end(struct store_db *db, struct err *e) MUST_CHECK;
 void store_lists_write(struct buf *b, const struct store_entry *entry);
 struct err *store_lists_read(struct view bytes, struct store_entry *to) MUST_CHECK;
 
+/** store_db_put() - in a transaction: a new entry just as it is, times and revision too */
+struct err *store_db_put(struct store_db *db, const struct store_entry *entry) MUST_CHECK;
+
 /** store_db_commit(), ..._get(), ..._page(), ..._referrers() - as the calls of store.h that are named
  * like this; what was asked and the answer are in @c */
 struct err *store_db_commit(struct store_db *db, struct store_call *c) MUST_CHECK;

@@ -112,7 +112,9 @@ void store_backup(struct store *s, const char *path, store_done_fn *on_done, voi
 /** store_restore() - replace everything by a backup, after checking it; the present state is kept
  * beside as PATH.before-restore */
 void store_restore(struct store *s, const char *path, store_done_fn *on_done, void *arg);
-/** store_free() - waits for the open calls; their callbacks do not run. May be called in a callback */
+/** store_free() - the callbacks of open calls do not run; sqlite waits for them, kv gives its open
+ * commit up: each is finished or undone as a whole later, by this agent or another. May be called in a
+ * callback */
 void store_free(struct store **s);
 
 /** What the kv store needs of Vault; daemon/ binds it to vault/. Paths are below the mount, segments
@@ -130,12 +132,20 @@ struct store_kv_ops {
     void (*list)(void *self, const char *path,
                  void (*on_done)(void *arg, struct err *e, char *const *names), void *arg);
     void *self;
+    /** close() - by store_free(): callbacks of open calls do not run any more. NULL: nothing is open */
+    void (*close)(void *self);
 };
 
 /**
  * store_kv_open() - the fleet's store: one KV entry a resource, its referrers kept in the referred
  * entry, so that the in-use rule holds between agents
- * @copy_path: local copy (sqlite) that reads go on from when Vault is away; writes refuse with GONE
+ * @ops:       copied; what is behind ops->self stays until ops->close()
+ * @copy_path: local copy (sqlite, made if absent, made anew if damaged) that all reads are answered
+ *             from; what others change is seen within 10 s. No two agents may share it
+ * A commit is refused with GONE while Vault is away; one that Vault leaves in the middle ends with GONE
+ * after 15 s, and its text says whether something may have changed. BUSY with native name "CONTENDED":
+ * others change the same entries all the time. Reads with GONE: nothing was ever read from Vault. LIMIT
+ * comes from Vault, for an entry: its text and, while it is changed, the new one must fit in together.
  */
 struct err *store_kv_open(struct io_loop *l, const struct store_kv_ops *ops, const char *copy_path,
                           store_changed_fn *on_changed, void *arg, struct store **ret) MUST_CHECK;
@@ -145,8 +155,9 @@ struct store_status {
     const char *kind; /* "sqlite", "kv" */
     const char *where;
     uint64_t entries;
-    bool writable; /* false from a write that failed with STORE to the next that does not */
-    const struct err *error; /* of that write, NULL when none */
+    bool writable; /* false from a write that failed with STORE to the next that does not; kv: false
+                      while Vault is away */
+    const struct err *error; /* why, NULL when none; kv also: the last entry that it cannot read */
 };
 /** store_status() - how it is now, without asking the disk */
 void store_status(const struct store *s, struct store_status *ret);

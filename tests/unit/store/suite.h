@@ -37,6 +37,9 @@ static struct suite {
 typedef struct err *suite_open_fn(struct store **ret);
 static suite_open_fn *suite_open;
 
+/** store_free() of this store gives open calls up, instead of waiting for them. */
+static bool suite_free_gives_up;
+
 static inline void suite_on_changed(void *arg)
 {
     ((struct suite *)arg)->told++;

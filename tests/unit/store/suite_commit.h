@@ -339,7 +339,7 @@ static void free_in_callback(void *arg, struct err *e)
     stop();
 }
 
-/* What was asked is done, but nobody is told; freed in a callback as well as outside of one. */
+/* What was asked is done (or given up), but nobody is told; freed in a callback as well as outside of one. */
 static void test_freed_with_open_calls(void **state)
 {
     const struct store_change c[] = {change_of(STORE_CREATE, "cert", "account", "a", "1"),
@@ -350,14 +350,19 @@ static void test_freed_with_open_calls(void **state)
     store_commit(suite.store, &c[0], 1, never, NULL);
     store_commit(suite.store, &c[0], 1, never, NULL); /* fails */
     reopen();
-    assert_body("cert", "account", "a", "1", 1);
+    if (!suite_free_gives_up) {
+        assert_body("cert", "account", "a", "1", 1);
+    }
     store_commit(suite.store, &c[1], 1, free_in_callback, NULL);
     store_commit(suite.store, &c[2], 1, never, NULL);
     store_commit(suite.store, c, 600, never, NULL); /* refused */
     run();
     assert_null(suite.store);
     assert_ok(suite_open(&suite.store));
-    assert_body("cert", "account", "c", "1", 1);
+    assert_body("cert", "account", "b", "1", 1);
+    if (!suite_free_gives_up) {
+        assert_body("cert", "account", "c", "1", 1);
+    }
 }
 
 #define SUITE_COMMIT_TESTS                                                                         \
