@@ -116,6 +116,7 @@ struct store_kv_plan {
     size_t n, room;
 };
 
+/** store_kv_plan_deinit() - frees the targets; the plan is empty then */
 void store_kv_plan_deinit(struct store_kv_plan *p);
 /** store_kv_plan_add() - the target of this path, a new one if need be; NULL when out of memory */
 struct store_kv_target *store_kv_plan_add(struct store_kv_plan *p, const struct store_key *key,
@@ -140,6 +141,7 @@ void store_kv_commit_free(struct store_kv_commit **c);
 /* --- kv_refresh.c: from Vault into the local copy --------------------------------------------------- */
 
 struct store_kv_refresh;
+/** store_kv_refresh_new(), ..._free() - free: not while the worker runs, nor before ops are closed */
 struct err *store_kv_refresh_new(struct store_kv *kv, struct store_kv_refresh **ret) MUST_CHECK;
 void store_kv_refresh_free(struct store_kv_refresh **r);
 /** store_kv_refresh_add() - to be read in its turn; @urgent: before the others. Nothing starts */

@@ -40,16 +40,16 @@ static struct kv_double {
     struct io_timer *timer;
     uint64_t lot;       /* state of the lottery */
     unsigned per_mille; /* operations that fail, and as many whose answer is lost */
-    bool in_order;      /* no lottery */
+    struct kv_op *held; /* arrives with kv_release() */
     unsigned writes;
 } kv;
 
 /* One agent's way to it. */
 struct kv_client {
     bool away;
-    unsigned ops;      /* so far */
-    unsigned crash_at; /* this operation; 0: never */
-    bool crash_after;  /* it takes effect, but nobody hears */
+    unsigned ops;                                   /* so far */
+    unsigned crash_at;                              /* this operation; 0: never */
+    enum { KV_LOST, KV_ARRIVES, KV_LATE } crash_op; /* what becomes of it */
     bool crashed;
     void (*on_crash)(struct kv_client *c);
 };
@@ -173,7 +173,7 @@ static inline void kv_tick(void *arg)
     if (n == 0) {
         return;
     }
-    n = kv.in_order ? 0 : kv_draw(n);
+    n = kv_draw(n);
     op = TAILQ_FIRST(&kv.ops);
     for (; n > 0; n--) {
         op = TAILQ_NEXT(op, next);
@@ -194,8 +194,12 @@ static inline bool kv_crashes(struct kv_client *c, struct kv_op *op)
         return c->crashed;
     }
     c->crashed = true;
-    if (c->crash_after) {
+    op->client = NULL;
+    if (c->crash_op == KV_ARRIVES) {
         kv_do(op);
+    } else if (c->crash_op == KV_LATE) {
+        TAILQ_REMOVE(&kv.ops, op, next);
+        kv.held = op;
     }
     return true;
 }
@@ -209,7 +213,9 @@ static inline void kv_put(void *self, struct kv_op *op, const char *path, void *
     op->client = c;
     TAILQ_INSERT_TAIL(&kv.ops, op, next);
     if (kv_crashes(c, op)) {
-        kv_free_op(op);
+        if (kv.held != op) {
+            kv_free_op(op);
+        }
         if (c->on_crash != NULL) {
             c->on_crash(c);
         }
@@ -267,6 +273,18 @@ static inline void kv_close(void *self)
     }
 }
 
+/** kv_release() - what a crashed client had sent arrives after all */
+static inline void kv_release(void)
+{
+    struct kv_op *op = take(&kv.held);
+
+    if (op != NULL) {
+        TAILQ_INSERT_TAIL(&kv.ops, op, next);
+        kv_do(op);
+        kv_free_op(op);
+    }
+}
+
 static inline struct store_kv_ops kv_ops_of(struct kv_client *c)
 {
     return (struct store_kv_ops){kv_get, kv_cas, kv_list, c, kv_close};
@@ -285,6 +303,7 @@ static inline void kv_end(void)
     struct kv_value *v;
     struct kv_op *op;
 
+    kv_release();
     while ((op = TAILQ_FIRST(&kv.ops)) != NULL) {
         kv_free_op(op);
     }
