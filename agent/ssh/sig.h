@@ -16,7 +16,7 @@ enum ssh_alg {
     SSH_ALG_ED25519,
 };
 
-/** Agent flags (Spec: RFC 9987, 3.6.1). */
+/** Agent flags (Spec: RFC 9987, 5.5.1). */
 enum { SSH_AGENT_RSA_SHA2_256 = 2, SSH_AGENT_RSA_SHA2_512 = 4 };
 
 /** ssh_alg_name() - "rsa-sha2-512", ...: the name inside a signature blob */
