@@ -9,9 +9,7 @@
 #include <stdlib.h>
 
 #include "control/job.h"
-#include "control/reference.h"
 #include "control/resources.h"
-#include "control/vault_conf.h"
 
 enum { CHECK_MS = 60 * 1000, MOUNTS_MS = 30 * 1000, GRACE_MS = 5 * 1000 };
 
@@ -20,7 +18,7 @@ const char *const control_connector_test_query[] = {"mount", "role", NULL};
 struct look {
     struct control_job job;
     bool is_test;
-    char *scope, *id; /* of what is asked for */
+    char *scope; /* of what is asked for */
     enum registry_kind kind;
     json_t *manager, *connector, *certificate; /* specs, as they come */
     char *mount, *role;
@@ -34,7 +32,6 @@ static void look_free(struct control_job *job)
     struct look *l = (struct look *)job;
 
     free(l->scope);
-    free(l->id);
     free(l->mount);
     free(l->role);
     json_decref(l->manager);
@@ -184,10 +181,10 @@ static struct err *follow(struct look *l, enum registry_kind kind, const json_t 
                           const char *member)
 {
     AUTO(auto_free) char *from = take(&l->scope);
-    struct err *e = control_reference(from, json_string_value(json_object_get(spec, member)),
-                                      &l->scope, &l->id);
+    const char *reference = json_string_value(json_object_get(spec, member)), *id = NULL;
+    struct err *e = registry_reference_resolve(from, reference, &l->scope, &id);
 
-    return e != NULL ? e : fetch(l, kind, l->scope, l->id);
+    return e != NULL ? e : fetch(l, kind, l->scope, id);
 }
 
 static bool has(const json_t *spec, const char *member)
@@ -197,7 +194,6 @@ static bool has(const json_t *spec, const char *member)
 
 static struct err *next(struct look *l)
 {
-    free(take(&l->id));
     if (l->connector == NULL) {
         return has(l->manager, "connector")
                    ? follow(l, REGISTRY_CONNECTOR, l->manager, "connector")

@@ -71,6 +71,20 @@ struct control_deps {
     int64_t heartbeat_ms; /* 0: CONTROL_HEARTBEAT_MS */
 };
 
+/**
+ * control_vault_conf() - a connector of the registry as vault/ wants it: for the test of a connector,
+ * and for daemon/, which puts those that are in use
+ * @connector:   its spec, checked by the registry (borrowed)
+ * @certificate: spec of the certificate that it refers to; NULL: none (borrowed)
+ * @token:       value of its token_environment; NULL: there is none (borrowed)
+ * @ret:         named "connector"; points into all of these
+ * @ret_more:    list behind @ret (caller owns)
+ * Errors: UNSUPPORTED (a token_environment, and no @token), NOMEM
+ */
+struct err *control_vault_conf(const json_t *connector, const json_t *certificate,
+                               const struct secret *token, struct vault_conf *ret, char ***ret_more)
+    MUST_CHECK;
+
 /** control_new() - serve @fd, as io_listen_bind() gives it (taken). A uid without a grant is refused
  * at accept; every waiting request has a deadline. @path is unlinked at the end; NULL: leave it. With
  * grants it gets mode 0666, for the peers' uids to decide (its folder has to let them through).

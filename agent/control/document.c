@@ -33,19 +33,6 @@ static void on_result(void *arg, struct err *e, json_t *result)
     }
 }
 
-static void on_done(void *arg, struct err *e)
-{
-    struct control_request *r = arg;
-
-    if (!control_resume(r)) {
-        err_free(&e);
-    } else if (e != NULL) {
-        control_fail(r, e);
-    } else {
-        control_answer_empty(r);
-    }
-}
-
 struct err *control_registry_export(struct control_request *r)
 {
     const char *asked = control_query(r, "scope");
@@ -130,7 +117,7 @@ static struct err *copy(struct control_request *r, const char *what, copy_fn *ru
         e = control_wait(r, COPY_MS, what, NULL, NULL);
     }
     if (e == NULL) {
-        run(registry_store(registry), path, on_done, r);
+        run(registry_store(registry), path, control_answer_done, r);
     }
     return e;
 }

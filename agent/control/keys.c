@@ -327,19 +327,6 @@ static struct err *may_delete(struct control_request *r, const struct remote_key
     return NULL;
 }
 
-static void on_deleted(void *arg, struct err *e)
-{
-    struct control_request *r = arg;
-
-    if (!control_resume(r)) {
-        err_free(&e);
-    } else if (e != NULL) {
-        control_fail(r, e);
-    } else {
-        control_answer_empty(r);
-    }
-}
-
 struct err *control_key_delete(struct control_request *r)
 {
     struct remote_key *k = NULL;
@@ -352,7 +339,7 @@ struct err *control_key_delete(struct control_request *r)
         e = control_wait(r, DELETE_MS, "delete a key", NULL, NULL);
     }
     if (e == NULL) {
-        remote_delete(control_deps_of(r)->remote, k, on_deleted, r);
+        remote_delete(control_deps_of(r)->remote, k, control_answer_done, r);
     }
     return e;
 }

@@ -249,3 +249,16 @@ bool control_resume(struct control_request *r)
     }
     return wanted;
 }
+
+void control_answer_done(void *arg, struct err *e)
+{
+    struct control_request *r = arg;
+
+    if (!control_resume(r)) {
+        err_free(&e);
+    } else if (e != NULL) {
+        control_fail(r, e);
+    } else {
+        control_answer_empty(r);
+    }
+}

@@ -91,6 +91,8 @@ struct err *control_wait(struct control_request *r, int64_t ms, const char *what
 /** control_resume() - the callback came: false when nobody waits any more; the request has ended
  * then, and the other parts may be about to end too */
 bool control_resume(struct control_request *r) MUST_CHECK;
+/** control_answer_done() - a callback as a whole, @arg being the request: @e (taken), or 204 */
+void control_answer_done(void *arg, struct err *e);
 
 /* A waiting request may answer in lines of JSON instead (application/x-ndjson). While nothing is
  * said, heartbeats show whether the client is still there. */

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 
 #include "control/login.h"
-#include "control/reference.h"
 #include "control/resources.h"
 #include "control/run_hosts.h"
 
@@ -283,8 +282,8 @@ static struct err *start_infrastructure(struct run *run, struct registry *regist
                                         const char *reference)
 {
     AUTO(auto_free) char *from = take(&run->scope);
-    AUTO(auto_free) char *id = NULL;
-    struct err *e = control_reference(from, reference, &run->scope, &id);
+    const char *id = NULL;
+    struct err *e = registry_reference_resolve(from, reference, &run->scope, &id);
 
     if (e == NULL) {
         control_job_await(&run->job);

@@ -1,8 +1,9 @@
 /*
  * A connector's spec, as registry/kind_connector.c describes it, in the words of vault/. Nothing is
- * read from files here: holdfast-vault does that.
+ * read from files here: holdfast-vault does that. It is here because this is the lowest folder that
+ * knows both registry/ and vault/.
  */
-#include "control/vault_conf.h"
+#include "control/control.h"
 
 enum { MINUTE_S = 60 };
 
@@ -52,12 +53,12 @@ struct err *control_vault_conf(const json_t *connector, const json_t *certificat
         .ca_pem = text_of(certificate, "pem"),
         .token = token,
         .request_timeout_ms = json_integer_value(json_object_get(connector, "timeout_s")) * 1000,
-        .renew_by_interval = minutes > 0 || json_is_true(json_object_get(login, "root")),
+        .renew_by_interval = true,
         .renew_interval_s = minutes * MINUTE_S,
     };
 
     if (text_of(login, "token_environment") != NULL && token == NULL) {
-        return err_new(ERR_UNSUPPORTED, "variable %s is not among those that the agent took over",
+        return err_new(ERR_UNSUPPORTED, "the agent's environment has no variable %s",
                        text_of(login, "token_environment"));
     }
     put_login(login, &c);

@@ -5,19 +5,18 @@
  */
 #include <stdlib.h>
 
+#include "control/control.h"
 #include "daemon/bind_registry.h"
 #include "daemon/parts.h"
-
-enum { MINUTE_S = 60 };
 
 static const char *text_of(const json_t *o, const char *name)
 {
     return json_string_value(json_object_get(o, name));
 }
 
-static struct err *list_of(const json_t *array, size_t from, char ***ret)
+static struct err *list_of(const json_t *array, char ***ret)
 {
-    for (size_t i = from; i < json_array_size(array); i++) {
+    for (size_t i = 0; i < json_array_size(array); i++) {
         if (!text_list_add(ret, json_string_value(json_array_get(array, i)))) {
             return err_nomem();
         }
@@ -25,50 +24,18 @@ static struct err *list_of(const json_t *array, size_t from, char ***ret)
     return NULL;
 }
 
-static void put_login(const json_t *login, struct vault_conf *c)
-{
-    const char *mount = text_of(login, "mount");
-
-    c->login =
-        text_eq(text_of(login, "method"), "approle") ? VAULT_LOGIN_APPROLE : VAULT_LOGIN_TOKEN;
-    c->login_mount = mount != NULL ? mount : "approle";
-    c->token_file = text_of(login, "token_file");
-    c->role_id_file = text_of(login, "role_id_file");
-    c->secret_id_file = text_of(login, "secret_id_file");
-    c->secret_id_wrapped = json_is_true(json_object_get(login, "secret_id_wrapped"));
-    c->wrapping_path = text_of(login, "wrapping_path");
-}
-
 struct err *bind_vault_of(struct bind_registry *b, const char *name, const json_t *from,
                           struct bind_vault *ret)
 {
     const json_t *spec = json_object_get(from, "connector");
-    const json_t *addresses = json_object_get(spec, "addresses");
-    const json_t *login = json_object_get(spec, "login");
-    const char *variable = text_of(login, "token_environment");
-    json_int_t minutes = json_integer_value(json_object_get(spec, "renewal_interval_minutes"));
+    const char *variable = text_of(json_object_get(spec, "login"), "token_environment");
 
-    *ret = (struct bind_vault){
-        .conf =
-            {
-                .name = name,
-                .address = json_string_value(json_array_get(addresses, 0)),
-                .server_name = text_of(spec, "server_name"),
-                .namespace_ = text_of(spec, "namespace"),
-                .ca_pem = text_of(json_object_get(from, "certificate"), "pem"),
-                .token = variable != NULL ? bind_registry_secret(b, variable) : NULL,
-                .request_timeout_ms = json_integer_value(json_object_get(spec, "timeout_s")) * 1000,
-                .renew_by_interval = minutes > 0 || json_is_true(json_object_get(login, "root")),
-                .renew_interval_s = minutes * MINUTE_S,
-            },
-    };
-    put_login(login, &ret->conf);
-    if (variable != NULL && ret->conf.token == NULL) {
-        return err_new(ERR_NOT_FOUND, "the agent's environment has no variable %s", variable);
-    }
-    struct err *e = list_of(addresses, 1, &ret->more);
+    *ret = (struct bind_vault){0};
+    struct err *e = control_vault_conf(spec, json_object_get(from, "certificate"),
+                                       variable != NULL ? bind_registry_secret(b, variable) : NULL,
+                                       &ret->conf, &ret->more);
 
-    ret->conf.addresses = ret->more;
+    ret->conf.name = name;
     return e;
 }
 
@@ -99,7 +66,7 @@ static struct err *pin_of(struct bind_registry *b, const json_t *from, struct re
         if (to->kind == REMOTE_PIN_ENVIRONMENT) {
             to->value = (struct secret *)(uintptr_t)bind_registry_secret(b, to->text);
         }
-        return to->kind == REMOTE_PIN_COMMAND ? list_of(value, 0, &to->argv) : NULL;
+        return to->kind == REMOTE_PIN_COMMAND ? list_of(value, &to->argv) : NULL;
     }
     return err_new(ERR_INPUT, "a PIN source of a kind that this agent does not know");
 }
@@ -144,7 +111,7 @@ static const struct signer *signer_of(const struct bind_registry *b, const char 
 static struct err *options_of(const json_t *array, struct ssh_cert_option **ret)
 {
     AUTO(text_list_free) char **list = NULL;
-    struct err *e = list_of(array, 0, &list);
+    struct err *e = list_of(array, &list);
 
     return e != NULL ? e : parts_options(list, (unsigned)text_list_len(list), ret);
 }
@@ -154,7 +121,7 @@ static struct err *want_of(const struct bind_registry *b, const json_t *from,
 {
     const char *ttl = text_of(from, "ttl");
     struct identity_want_conf *w = &i->want;
-    struct err *e = list_of(json_object_get(from, "principals"), 0, &i->principals);
+    struct err *e = list_of(json_object_get(from, "principals"), &i->principals);
 
     w->signer = signer_of(b, text_of(from, "vault"));
     if (e == NULL && w->signer == NULL) {
@@ -193,7 +160,7 @@ struct err *bind_identity_of(const struct bind_registry *b, const char *name, co
                                                   : IDENTITY_OFFER_CERTIFICATE,
                  .scope = text_of(from, "scope")},
     };
-    struct err *e = list_of(json_object_get(from, "tags"), 0, &ret->tags);
+    struct err *e = list_of(json_object_get(from, "tags"), &ret->tags);
 
     ret->conf.tags = ret->tags;
     if (e == NULL && pasted != NULL) {

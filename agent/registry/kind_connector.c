@@ -38,7 +38,7 @@ static const struct registry_member members[] = {
      .about = "namespace in Vault"},
     {"login", REGISTRY_OBJECT, .required = true, .members = login, .about = "login method"},
     {"renewal_interval_minutes", REGISTRY_NUMBER, .min = 0, .max = 525600, .preset = "0",
-     .about = "how often the Vault token is renewed; 0: as its lease asks; 0 with a root token"},
+     .about = "how often the Vault token is renewed; 0: never; 0 with a root token"},
     {"certificate", REGISTRY_REFERENCE, .to = REGISTRY_CERTIFICATE, .must_say = true,
      .about = "SSL/TLS certificate for this connector; absent: the system's"},
     {"server_name", REGISTRY_TEXT, .min = 1, .max = 253, .check = registry_check_host,

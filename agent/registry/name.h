@@ -27,15 +27,6 @@ bool registry_scope_is_below(const char *scope, const char *top);
 
 /** registry_reference_check() - the form of a reference, wherever it is used; INPUT */
 struct err *registry_reference_check(const char *reference) MUST_CHECK;
-/**
- * registry_reference_resolve() - what a reference means where it stands
- * @scope:     of the resource that refers; valid
- * @ret_scope: own scope or one above (caller owns)
- * @ret_id:    points into @reference
- * Errors: INPUT (form; no organization above an account)
- */
-struct err *registry_reference_resolve(const char *scope, const char *reference, char **ret_scope,
-                                       const char **ret_id) MUST_CHECK;
 /** registry_reference_make() - how @scope refers to @id of @target, which is @scope or above it
  * (caller owns; NULL when out of memory) */
 char *registry_reference_make(const char *scope, const char *target, const char *id);

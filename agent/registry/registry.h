@@ -41,6 +41,15 @@ bool registry_kind_find(const char *word, enum registry_kind *ret);
 
 /** registry_scope_check() - INPUT when it is none of the three forms */
 struct err *registry_scope_check(const char *scope) MUST_CHECK;
+/**
+ * registry_reference_resolve() - what a reference means where it stands
+ * @scope:     of the resource that refers
+ * @ret_scope: own scope or one above (caller owns)
+ * @ret_id:    points into @reference
+ * Errors: INPUT (form; no such scope; no organization above an account)
+ */
+struct err *registry_reference_resolve(const char *scope, const char *reference, char **ret_scope,
+                                       const char **ret_id) MUST_CHECK;
 
 /** Who asks; goes to the audit trail. */
 struct registry_caller {

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "control/vault_conf.h"
+#include "control/control.h"
 
 static struct err *read_spec(const char *text, json_t **ret_json, struct vault_conf *ret,
                              char ***ret_more)
@@ -64,7 +64,8 @@ static void test_as_little_as_can_be(void **state)
     assert_int_equal(c.login, VAULT_LOGIN_TOKEN);
     assert_string_equal(c.token_file, "/t");
     assert_string_equal(c.login_mount, "approle"); /* AppRole's own mount */
-    assert_false(c.renew_by_interval);
+    assert_true(c.renew_by_interval);              /* so that 0 is never */
+    assert_int_equal(c.renew_interval_s, 0);
     assert_int_equal(c.request_timeout_ms, 0);
     json_decref(json);
 }
