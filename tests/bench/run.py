@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Benchmarks of Holdfast beside ssh-agent and beside the bare PKCS#11 module (./dev bench).
+"""Benchmarks of Holdfast beside its peers and beside what the machine can do (./dev bench).
 
-    run.py [sign] [--json] [--quick]
+    run.py [sign] [registry] [--json] [--quick]
 
 Text is a table with min/median/max of several short runs; --json prints one object a line. All
 columns of a row are from the same run, interleaved, on this machine: compare within a row, not
-across runs. `limit` is the bare module for signatures and an agent that does nothing for lists.
+across runs. `sign`: the peer is ssh-agent; the limit is the bare module for signatures and an agent
+that does nothing for lists. `registry`: the peer is the program sqlite3, the limit SQLite in process.
 Nothing here passes or fails: a figure is for people to look at.
 """
 
@@ -21,12 +22,12 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.dont_write_bytecode = True
 sys.path[:0] = [str(HERE), str(HERE.parent / "flows")]
 
-from keys import make_token  # noqa: E402
-from peers import TOOLS, Stage  # noqa: E402
-from sign import Sign  # noqa: E402
+import registry  # noqa: E402
+import sign  # noqa: E402
+from peers import TOOLS  # noqa: E402
 from table import header  # noqa: E402
 
-BENCHMARKS = {"sign": Sign}
+BENCHMARKS = {"sign": (sign.run, "ssh-agent"), "registry": (registry.run, "sqlite3")}
 
 
 @dataclasses.dataclass
@@ -70,22 +71,20 @@ def main():
         sys.exit(f"{TOOLS} has no tools: benchmarks need the release build (./dev bench)")
     pace = QUICK if options.quick else FULL
     raise_descriptors(pace)
-    rows = []
+    for name in options.names or BENCHMARKS:
+        run, peer = BENCHMARKS[name]
+        rows = []
 
-    def emit(row):
-        rows.append(row)
-        if options.json:
-            print(row.json(), flush=True)
+        def emit(row, rows=rows):
+            rows.append(row)
+            if options.json:
+                print(row.json(), flush=True)
 
-    with tempfile.TemporaryDirectory(prefix="hf-") as folder:
-        token = make_token(pathlib.Path(folder) / "token")
-        with Stage(folder, token) as stage:
-            say(f"{stage.ours.version()} and {stage.peer.version()}")
-            for name in options.names or BENCHMARKS:
-                BENCHMARKS[name](stage, pace, emit, say).run()
-    if not options.json:
-        print(header("ssh-agent"))
-        print("\n".join(row.text() for row in rows))
+        with tempfile.TemporaryDirectory(prefix="hf-") as folder:
+            run(folder, pace, emit, say)
+        if not options.json:
+            print(header(peer))
+            print("\n".join(row.text() for row in rows), flush=True)
 
 
 main()

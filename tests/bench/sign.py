@@ -7,7 +7,10 @@ all of them. The idle connections come last: closing ten thousand keeps ssh-agen
 import contextlib
 import json
 import os
+import pathlib
 
+from keys import make_token
+from peers import Stage
 from table import Row
 
 SPEED = [("", "per_s", "1/s", "higher"), (" p50", "p50_us", "us", "lower"),
@@ -99,3 +102,10 @@ class Sign:
             self.compare(f"{count}: sign P-256", SPEED[:1], *self.loads("sign", "p256"),
                          lambda: self.stage.module.sign("p256", 1, self.pace.seconds))
             self.memory(f"{count}: memory")
+
+
+def run(folder, pace, emit, say):
+    token = make_token(pathlib.Path(folder) / "token")
+    with Stage(folder, token) as stage:
+        say(f"{stage.ours.version()} and {stage.peer.version()}")
+        Sign(stage, pace, emit, say).run()
