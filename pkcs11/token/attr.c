@@ -4,7 +4,7 @@
  */
 #include "pkcs11/token/priv.h"
 
-enum { ATTRIBUTE_MAX_BYTES = 16 * 1024 };
+enum { ATTRIBUTE_MAX_BYTES = TOKEN_CERT_MAX_BYTES }; /* nothing that we read is longer */
 
 CK_RV attr_get(const struct token *t, CK_SESSION_HANDLE s, CK_OBJECT_HANDLE o,
                CK_ATTRIBUTE_TYPE type, struct buf *out)

@@ -143,4 +143,26 @@ struct err *token_delete(struct token *t, unsigned worker, struct view id,
 struct err *token_try_export(struct token *t, unsigned worker, uint32_t number, char **ret_text)
     MUST_CHECK;
 
+enum { TOKEN_CERTS_MAX = 64, TOKEN_CERT_MAX_BYTES = 64 * 1024 };
+
+/** An X.509 certificate that is stored on the token: as it is there, nobody has looked into it. */
+struct token_cert {
+    char *label; /* CKA_LABEL; "" for none */
+    uint8_t id[TOKEN_ID_MAX_BYTES];
+    size_t id_len;
+    struct buf der; /* CKA_VALUE, 1..TOKEN_CERT_MAX_BYTES */
+};
+
+/**
+ * token_certs() - the X.509 certificates (CKO_CERTIFICATE, CKC_X_509) that can be seen now
+ * @worker: number of the calling worker
+ * @ret:    array, @ret_n long (caller frees with token_certs_free); NULL when there are none
+ * Needs no login where the token shows its public objects. What has no readable value within the
+ * limit is left out.
+ * Errors: LIMIT (more than TOKEN_CERTS_MAX), GONE (token removed)
+ */
+struct err *token_certs(struct token *t, unsigned worker, struct token_cert **ret, size_t *ret_n)
+    MUST_CHECK;
+void token_certs_free(struct token_cert **certs, size_t n);
+
 #endif
