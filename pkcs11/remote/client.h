@@ -11,7 +11,7 @@
  *   remote --> module --> match --> slot --> pin --> refusal
  *        `---> change ----'
  *                                    |  `--> listing --> key
- *                                   sign, manage
+ *                                   sign, manage, certs
  *
  * remote_poke() asks for remote's tick in the next round of the loop, which does what has to be
  * done once per change and not in the middle of one. */
@@ -356,5 +356,7 @@ struct job {
     TAILQ_ENTRY(job) next;
     void (*on_listed)(struct job *job, struct err *e); /* @e is taken; frees the job */
 };
+/** manage_learn() - a request ended so: where its token is gone, have somebody look */
+void manage_learn(struct slot *s, const struct err *e);
 
 #endif

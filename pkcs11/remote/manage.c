@@ -58,7 +58,7 @@ static struct manage *begin(struct slot *s, void *arg)
     return m;
 }
 
-static void learn_from(struct slot *s, const struct err *e)
+void manage_learn(struct slot *s, const struct err *e)
 {
     if (err_is(e, ERR_GONE) && s->phase == SLOT_READY) {
         s->suspect = true;
@@ -75,7 +75,7 @@ static void on_generated(void *arg, struct err *e, struct rd *reply)
         e = ops_key_get(reply, &made);
     }
     if (e != NULL) {
-        learn_from(m->slot, e);
+        manage_learn(m->slot, e);
         finish(m, err_add(e, "generate a key on token %s", m->slot->name), NULL, NULL);
         return;
     }
@@ -115,7 +115,7 @@ static void on_deleted(void *arg, struct err *e, struct rd *reply)
 
     (void)reply;
     if (e != NULL) {
-        learn_from(m->slot, e);
+        manage_learn(m->slot, e);
         finish(m, err_add(e, "delete a key of token %s", m->slot->name), NULL, NULL);
         return;
     }
@@ -173,7 +173,7 @@ static void on_tried(void *arg, struct err *e, struct rd *reply)
         text = view_dup(v);
         e = text == NULL ? err_nomem() : NULL;
     }
-    learn_from(m->slot, e);
+    manage_learn(m->slot, e);
     finish(m, err_add(e, "try to export a key of token %s", m->slot->name), NULL, text);
 }
 

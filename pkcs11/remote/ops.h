@@ -23,8 +23,9 @@ enum ops {
     OPS_SIGN,
     OPS_GENERATE,
     OPS_DELETE,
-    OPS_EXPORT, /* try to get a private key out */
-    OPS_REFRESH /* CK_TOKEN_INFO anew */
+    OPS_EXPORT,  /* try to get a private key out */
+    OPS_REFRESH, /* CK_TOKEN_INFO anew */
+    OPS_CERTS    /* a page of the X.509 certificates; each page reads them from the token */
 };
 
 enum { OPS_LANES_MAX = 256, OPS_TOKENS_MAX = 256, OPS_PAGE_BYTES = 128 * 1024 };
@@ -157,5 +158,20 @@ struct ops_export {
 };
 void ops_export_put(struct buf *b, const struct ops_export *x);
 struct err *ops_export_get(struct rd *r, struct ops_export *ret) MUST_CHECK;
+
+/** OPS_CERTS. */
+struct ops_certs {
+    uint32_t lane;
+    uint32_t first;
+};
+void ops_certs_put(struct buf *b, const struct ops_certs *c);
+struct err *ops_certs_get(struct rd *r, struct ops_certs *ret) MUST_CHECK;
+
+/** Its answer: certificates from @first on, as many as OPS_PAGE_BYTES take, of @total. */
+void ops_cert_page_put(struct buf *b, const struct token_cert *certs, size_t total, size_t first);
+/** ops_cert_page_get() - @ret_certs: array of @ret_n (caller frees with ops_cert_list_free()) */
+struct err *ops_cert_page_get(struct rd *r, size_t *ret_total, struct token_cert **ret_certs,
+                              size_t *ret_n) MUST_CHECK;
+void ops_cert_list_free(struct token_cert **certs, size_t n);
 
 #endif

@@ -174,6 +174,17 @@ void remote_delete(struct remote *r, struct remote_key *k, remote_done_fn *on_do
 /** Gets the lines that say what was tried and refused (borrowed), or an error (taken). */
 typedef void remote_text_fn(void *arg, struct err *e, const char *text);
 void remote_try_export(struct remote *r, struct remote_key *k, remote_text_fn *on_done, void *arg);
+
+/** An X.509 certificate that is stored on a token, as it is there: nobody has looked into it. */
+struct remote_cert {
+    const char *label; /* "" for none */
+    struct view id, der;
+};
+/** Gets the certificates (borrowed), or an error (taken). */
+typedef void remote_certs_fn(void *arg, struct err *e, const struct remote_cert *certs, size_t n);
+/** remote_certs() - read the token's X.509 certificates; from a locked one those it shows to anybody
+ * Errors: INPUT (not a configured token), LIMIT (there are very many), PIN (a login is under way), GONE */
+void remote_certs(struct remote *r, size_t token, remote_certs_fn *on_done, void *arg);
 /** remote_when_settled() - run @on_done once every module answered or failed, and unattended logins
  * are over; at once if that is so now. For one-shot commands */
 void remote_when_settled(struct remote *r, struct mono deadline, remote_done_fn *on_done,

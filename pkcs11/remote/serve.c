@@ -320,12 +320,37 @@ static struct err *serve_export(struct helper *h, struct ipc_request *q)
     return e;
 }
 
+static struct err *serve_certs(struct helper *h, struct ipc_request *q)
+{
+    struct token_cert *certs = NULL;
+    struct ops_certs c;
+    struct lane *lane;
+    unsigned session;
+    size_t n = 0;
+    struct err *e = ops_certs_get(&q->body, &c);
+
+    if (e == NULL) {
+        e = lanes_enter(&h->lanes, c.lane, &session, &lane);
+    }
+    if (e != NULL) {
+        return e;
+    }
+    e = token_certs(lane->token, session, &certs, &n);
+    lanes_leave(&h->lanes, lane, session);
+    if (e == NULL) {
+        ops_cert_page_put(q->reply, certs, n, c.first);
+        token_certs_free(&certs, n);
+    }
+    return e;
+}
+
 static struct err *serve(void *helper, void *worker, struct ipc_request *q)
 {
     static struct err *(*const table[])(struct helper *, struct ipc_request *) = {
         [OPS_TOKENS] = serve_tokens,     [OPS_OPEN] = serve_open,     [OPS_LOGIN] = serve_login,
         [OPS_KEYS] = serve_keys,         [OPS_SIGN] = serve_sign,     [OPS_DELETE] = serve_delete,
         [OPS_GENERATE] = serve_generate, [OPS_EXPORT] = serve_export, [OPS_REFRESH] = serve_refresh,
+        [OPS_CERTS] = serve_certs,
     };
 
     (void)worker;
