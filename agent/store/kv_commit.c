@@ -8,7 +8,7 @@
  *   announce  the paths to everybody, who will find the intents and watch them
  *   decide    the journal says: done. This one write is the commit
  *   settle    the intents are made true, one after the other
- *   refresh   the local copy takes it over
+ *   refresh   the local copy takes it over; also what a refusal after read was about
  *
  * While its intent stands, nobody else changes an entry: so what was judged stays true, and a delete sees
  * a reference that is only about to be. A crash leaves intents; the journal tells whoever meets them what
@@ -37,6 +37,7 @@ struct store_kv_commit {
     bool recovering; /* the plan is that of a commit before */
     bool done;       /* what settle makes of the intents */
     bool decided;    /* the commit happened */
+    bool changed;    /* the copy is not what it was */
     struct err *e;   /* how it will end */
     struct io_timer *pause;
 };
@@ -72,7 +73,7 @@ static void finish(struct store_kv_commit *c)
     }
     store_kv_commit_ended(kv);
     if (call != NULL) {
-        call->changed = e == NULL;
+        call->changed = e == NULL || c->changed;
         store_answer(call, e);
     } else {
         err_free(&e);
@@ -266,8 +267,10 @@ static struct err *after_read(struct store_kv_commit *c)
     if (c->at < c->plan.n) {
         return NULL;
     }
-    c->phase = BEGIN;
-    return store_kv_plan_make(&c->plan, c->call);
+    struct err *e = store_kv_plan_make(&c->plan, c->call);
+
+    c->phase = e == NULL ? BEGIN : READ;
+    return e;
 }
 
 static void settle_all(struct store_kv_commit *c, bool done)
@@ -324,6 +327,9 @@ static void give_up(struct store_kv_commit *c, struct err *e)
     err_free(&e);
     if (failed == SETTLE && c->decided) {
         c->phase = REFRESH; /* it happened, whatever comes now */
+        next(c);
+    } else if (failed == READ && !store_kv_is_away(c->e)) {
+        c->phase = REFRESH; /* refused, maybe for what the caller could not see in the copy yet */
         next(c);
     } else if ((failed == PREPARE || failed == ANNOUNCE) && !store_kv_is_away(c->e)) {
         c->phase = UNDO;
@@ -403,9 +409,12 @@ static void read_targets(struct store_kv_commit *c)
     }
 }
 
-static void on_refreshed(void *arg)
+static void on_refreshed(void *arg, bool changed)
 {
-    finish(arg);
+    struct store_kv_commit *c = arg;
+
+    c->changed = changed;
+    finish(c);
 }
 
 static void refresh(struct store_kv_commit *c)

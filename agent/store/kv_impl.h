@@ -152,8 +152,10 @@ void store_kv_refresh_run(struct store_kv_refresh *r);
 /** store_kv_refresh_again() - once more what was under way at the last reading */
 void store_kv_refresh_again(struct store_kv_refresh *r);
 bool store_kv_refresh_is_under_way(const struct store_kv_refresh *r);
-/** store_kv_refresh_wait() - once, when all that is urgent has been read, or could not be. NULL: never */
-void store_kv_refresh_wait(struct store_kv_refresh *r, void (*on_done)(void *arg), void *arg);
+/** store_kv_refresh_wait() - once, when all that is urgent has been read, or could not be. NULL: never.
+ * @changed: the copy is not what it was */
+void store_kv_refresh_wait(struct store_kv_refresh *r, void (*on_done)(void *arg, bool changed),
+                           void *arg);
 
 /* --- kv_poll.c: what others change ------------------------------------------------------------------ */
 

@@ -35,7 +35,8 @@ struct store_kv_refresh {
     unsigned rounds;
     struct err *e;               /* the first of this batch */
     struct store_kv_apply apply; /* the worker's while applying */
-    void (*on_urgent)(void *arg);
+    void (*on_urgent)(void *arg, bool changed);
+    bool urgent_changed;
     void *urgent_arg;
 };
 
@@ -159,7 +160,7 @@ static struct err *take_from(struct store_kv_refresh *r, struct queue *q)
 /* Not now: all of it goes back into the queue. */
 static void stop(struct store_kv_refresh *r, struct err *e)
 {
-    void (*on_urgent)(void *) = r->on_urgent;
+    void (*on_urgent)(void *, bool) = r->on_urgent;
     bool ok = true;
 
     for (size_t i = 0; i < r->n; i++) {
@@ -172,7 +173,7 @@ static void stop(struct store_kv_refresh *r, struct err *e)
     if (on_urgent != NULL) {
         struct store_kv *kv = r->kv;
 
-        on_urgent(r->urgent_arg);
+        on_urgent(r->urgent_arg, r->urgent_changed);
         store_kv_refreshed(kv, e);
     } else {
         store_kv_refreshed(r->kv, e);
@@ -222,6 +223,7 @@ static void on_applied(void *arg)
         return;
     }
     r->kv->entries = a->total;
+    r->urgent_changed = r->urgent_changed || a->changed;
     if (a->changed && r->has_normal) {
         store_look(&r->kv->front);
     }
@@ -325,11 +327,11 @@ static void read_batch(struct store_kv_refresh *r)
 
 static void run(struct store_kv_refresh *r)
 {
-    void (*on_urgent)(void *) = r->on_urgent;
+    void (*on_urgent)(void *, bool) = r->on_urgent;
 
     if (on_urgent != NULL && queue_is_empty(&r->urgent)) {
         r->on_urgent = NULL;
-        on_urgent(r->urgent_arg);
+        on_urgent(r->urgent_arg, r->urgent_changed);
     }
     if (queue_is_empty(&r->urgent) && queue_is_empty(&r->normal)) {
         r->running = false;
@@ -414,8 +416,10 @@ bool store_kv_refresh_is_under_way(const struct store_kv_refresh *r)
     return !queue_is_empty(&r->under_way);
 }
 
-void store_kv_refresh_wait(struct store_kv_refresh *r, void (*on_done)(void *arg), void *arg)
+void store_kv_refresh_wait(struct store_kv_refresh *r, void (*on_done)(void *arg, bool changed),
+                           void *arg)
 {
+    r->urgent_changed = false;
     r->on_urgent = on_done;
     r->urgent_arg = arg;
 }

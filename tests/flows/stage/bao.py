@@ -108,13 +108,15 @@ class AppRole:
 
 
 class Bao:
-    def __init__(self, folder=None, persistent=False, outlives=False):
+    name = "one"
+
+    def __init__(self, folder=None, persistent=False, outlives=False, ca=None):
         self._own_folder = folder is None
         self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="bao-"))
         self.folder.mkdir(parents=True, exist_ok=True)
         self.persistent = persistent
         self.outlives = outlives  # goes on when the process that started it ends
-        self.ca = Ca(self.folder / "tls", "OpenBao test CA")
+        self.ca = ca or Ca(self.folder / "tls", "OpenBao test CA")
         self.ca_path = self.ca.path
         self.root_token = self.unseal_key = None
         self.port = self.cluster_port = self._process = None
@@ -145,7 +147,7 @@ class Bao:
 
     def start(self, timeout_s=60):
         """Start, and where it is new initialise and unseal. A persistent one keeps its port."""
-        cert, key = self.folder / "tls/server.pem", self.folder / "tls/server.key"
+        cert, key = self.ca.folder / "server.pem", self.ca.folder / "server.key"
         if not cert.exists():
             cert, key = self.ca.issue("server", "IP:127.0.0.1,DNS:localhost")
         for attempt in range(3):  # somebody may take the free port before the server does
@@ -158,6 +160,9 @@ class Bao:
             self.port = self.cluster_port = None
         else:
             raise RuntimeError("OpenBao does not start:\n" + self.log())
+        self._set_up()
+
+    def _set_up(self):
         if not self.seal_status()["initialized"]:
             made = self.api("PUT", "sys/init", {"secret_shares": 1, "secret_threshold": 1})
             self.unseal_key, self.root_token = made["keys"][0], made["root_token"]
@@ -166,7 +171,7 @@ class Bao:
     def _spawn(self, cert, key):
         data = self.folder / "data"
         data.mkdir(exist_ok=True)
-        raft = {"path": str(data), "node_id": "one", "performance_multiplier": 1}
+        raft = {"path": str(data), "node_id": self.name, "performance_multiplier": 1}
         config = self.folder / "config.json"
         config.write_text(json.dumps({
             "storage": {"raft": raft} if self.persistent else {"inmem": {}},
@@ -318,3 +323,85 @@ class Bao:
                  {"token_policies": list(policies), "token_ttl": "20m", "token_max_ttl": "1h",
                   **options})
         return AppRole(self, mount, name)
+
+
+class _Follower(Bao):
+    """A further node of a cluster: it joins the first one instead of beginning anew."""
+
+    def __init__(self, folder, first, name):
+        super().__init__(folder, persistent=True, ca=first.ca)
+        self.first, self.name = first, name
+        self.root_token, self.unseal_key = first.root_token, first.unseal_key
+
+    def _set_up(self):
+        if not self.seal_status()["initialized"]:
+            self.api("POST", "sys/storage/raft/join", token="",
+                     body={"leader_api_addr": self.first.address,
+                           "leader_ca_cert": self.ca_path.read_text()})
+        self.unseal()
+
+
+class BaoCluster:
+    """Three nodes with Raft storage: .nodes, .leader(), .kill_leader()."""
+
+    def __init__(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="bao-cluster-"))
+        self.nodes = []
+
+    def __enter__(self):
+        try:
+            first = Bao(self.folder / "one", persistent=True)
+            self.nodes.append(first)
+            first.start()
+            for name in ("two", "three"):
+                self.nodes.append(_Follower(self.folder / name, first, name))
+                self.nodes[-1].start()
+            self._wait_for_voters()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        for node in self.nodes:
+            node.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def root_token(self):
+        return self.nodes[0].root_token
+
+    @property
+    def ca_path(self):
+        return self.nodes[0].ca_path
+
+    def _wait_for_voters(self):
+        """A node that does not vote yet cannot take part in electing the next leader."""
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            servers = self.leader().api("GET", "sys/storage/raft/configuration")
+            if sum(s["voter"] for s in servers["data"]["config"]["servers"]) == len(self.nodes):
+                return
+            time.sleep(0.1)
+        raise RuntimeError("the nodes do not become voters:\n" + self.nodes[0].log())
+
+    def leader(self, timeout_s=60):
+        """The node that leads now; waits for an election."""
+        until = time.monotonic() + timeout_s
+        while time.monotonic() < until:
+            for node in self.nodes:
+                try:
+                    if node.pid and node.api("GET", "sys/leader")["is_self"]:
+                        return node
+                except (OSError, BaoError):
+                    pass
+            time.sleep(0.05)
+        raise RuntimeError("there is no leader:\n" + "\n".join(n.log() for n in self.nodes))
+
+    def kill_leader(self):
+        """SIGKILL; returns the name of the node."""
+        node = self.leader()
+        node._process.kill()
+        node._process.wait()
+        node._process = None
+        return node.name

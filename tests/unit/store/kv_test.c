@@ -171,6 +171,35 @@ static void test_changes_of_others_are_seen(void **state)
     store_free(&other);
 }
 
+/* Who is told that it is late, finds what it was too late for. */
+static void test_a_refusal_brings_the_news(void **state)
+{
+    struct store_change c = change_of(STORE_UPDATE, "cert", "account", "a", "3");
+    struct store *other;
+    int64_t poll_ms = store_kv_times.poll_ms;
+
+    (void)state;
+    assert_ok(put(STORE_CREATE, "cert", "account", "a", "1"));
+    pause_ms(2 * poll_ms);
+    store_kv_times.poll_ms = GUARD_MS;
+    pause_ms(2 * poll_ms);
+    other = open_other();
+    switch_to(&other);
+    assert_ok(put(STORE_UPDATE, "cert", "account", "a", "2"));
+    switch_to(&other);
+    assert_body("cert", "account", "a", "1", 1);
+    unsigned told = suite.told;
+
+    c.expected = 1;
+    assert_err(commit(&c, 1), ERR_BUSY, "is 2, not 1");
+    assert_body("cert", "account", "a", "2", 2);
+    assert_int_equal(suite.told, told + 1);
+    c.expected = 2;
+    assert_ok(commit(&c, 1));
+    store_kv_times.poll_ms = poll_ms;
+    store_free(&other);
+}
+
 static void test_who_was_away_for_long_reads_all(void **state)
 {
     struct store *other;
@@ -265,6 +294,7 @@ int main(void)
         cmocka_unit_test(test_paths),
         cmocka_unit_test(test_damaged_items),
         SUITE_TEST(test_changes_of_others_are_seen),
+        SUITE_TEST(test_a_refusal_brings_the_news),
         SUITE_TEST(test_who_was_away_for_long_reads_all),
         SUITE_TEST(test_vault_away),
         SUITE_TEST(test_never_read),
