@@ -47,7 +47,7 @@ struct err *control_registry_export(struct control_request *r)
         e = control_wait(r, EXPORT_MS, "export the registry", NULL, NULL);
     }
     if (e == NULL) {
-        registry_export(registry, scope, on_result, r);
+        registry_export(registry, scope, control_answer_text_done, r);
     }
     return e;
 }

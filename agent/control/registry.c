@@ -183,7 +183,7 @@ struct err *control_resources_list(struct control_request *r)
         e = begin(r, &registry, &q.kind);
     }
     if (e == NULL) {
-        registry_list(registry, &q, on_plain, r);
+        registry_list(registry, &q, control_answer_text_done, r);
     }
     return e;
 }

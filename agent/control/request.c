@@ -134,18 +134,27 @@ void control_request_orphan(struct control_request *r)
     control_request_settle(r);
 }
 
-static void send_json(struct evhttp_request *http, int status, const char *type, json_t *body)
+/* @out NULL: out of memory. */
+static void send_body(struct evhttp_request *http, int status, const char *type,
+                      struct evbuffer *out)
 {
     struct evkeyvalq *headers = evhttp_request_get_output_headers(http);
-    struct evbuffer *out = evbuffer_new();
 
-    if (out == NULL || !control_json_put(out, body)) {
+    if (out == NULL) {
         evhttp_send_reply(http, 500, NULL, NULL);
-    } else {
-        evhttp_add_header(headers, "Content-Type", type);
-        evhttp_add_header(headers, "Cache-Control", "no-store");
-        evhttp_send_reply(http, status, NULL, out);
+        return;
     }
+    evhttp_add_header(headers, "Content-Type", type);
+    evhttp_add_header(headers, "Cache-Control", "no-store");
+    evhttp_send_reply(http, status, NULL, out);
+}
+
+static void send_json(struct evhttp_request *http, int status, const char *type, json_t *body)
+{
+    struct evbuffer *out = evbuffer_new();
+    bool ok = out != NULL && control_json_put(out, body);
+
+    send_body(http, status, type, ok ? out : NULL);
     if (out != NULL) {
         evbuffer_free(out);
     }
@@ -162,6 +171,43 @@ void control_answer(struct control_request *r, int status, json_t *body)
     stop_waiting(r);
     send_json(take_http(r), status, "application/json", body);
     control_request_settle(r);
+}
+
+static void release_text(const void *data, size_t len, void *text)
+{
+    (void)data;
+    (void)len;
+    free(text);
+}
+
+void control_answer_text(struct control_request *r, int status, char *text)
+{
+    struct evbuffer *out = evbuffer_new();
+    bool held =
+        out != NULL && evbuffer_add_reference(out, text, strlen(text), release_text, text) == 0;
+    bool ok = held && evbuffer_add(out, "\n", 1) == 0;
+
+    stop_waiting(r);
+    send_body(take_http(r), status, "application/json", ok ? out : NULL);
+    if (!held) {
+        free(text);
+    }
+    if (out != NULL) {
+        evbuffer_free(out);
+    }
+    control_request_settle(r);
+}
+
+void control_answer_text_done(void *arg, struct err *e, char *text)
+{
+    if (!control_resume(arg)) {
+        err_free(&e);
+        free(text);
+    } else if (e != NULL) {
+        control_fail(arg, e);
+    } else {
+        control_answer_text(arg, 200, text);
+    }
 }
 
 void control_answer_empty(struct control_request *r)

@@ -42,8 +42,11 @@ static void build(struct registry_op *op)
             op->e = err_nomem();
         }
     }
-    op->result = json_pack("{s:o}", "resources", items);
-    if (op->e == NULL && op->result == NULL) {
+    AUTO(registry_json_free) json_t *document = json_pack("{s:o}", "resources", items);
+
+    registry_op_forget(op);
+    op->text = op->e == NULL && document != NULL ? json_dumps(document, JSON_COMPACT) : NULL;
+    if (op->e == NULL && op->text == NULL) {
         op->e = err_nomem();
     }
 }
@@ -63,9 +66,9 @@ static void on_loaded(struct registry_op *op)
     registry_op_work(op, build, answer);
 }
 
-void registry_export(struct registry *r, const char *scope, registry_json_fn *on_done, void *arg)
+void registry_export(struct registry *r, const char *scope, registry_text_fn *on_done, void *arg)
 {
-    struct registry_op *op = registry_op_new(r, NULL, NULL, on_done, arg);
+    struct registry_op *op = registry_op_new_text(r, on_done, arg);
 
     if (op == NULL) {
         return;

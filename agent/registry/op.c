@@ -28,6 +28,19 @@ struct registry_op *registry_op_new(struct registry *r, const char *scope, const
     return op;
 }
 
+struct registry_op *registry_op_new_text(struct registry *r, registry_text_fn *on_text, void *arg)
+{
+    struct registry_op *op = calloc(1, sizeof *op);
+
+    if (op == NULL) {
+        on_text(arg, err_nomem(), NULL);
+        return NULL;
+    }
+    *op = (struct registry_op){.r = r, .on_text = on_text, .arg = arg};
+    LIST_INSERT_HEAD(&r->ops, op, next);
+    return op;
+}
+
 static void free_entries(struct store_entry **entries, size_t n)
 {
     for (size_t i = 0; *entries != NULL && i < n; i++) {
@@ -65,6 +78,7 @@ void registry_op_free(struct registry_op **pp)
     free(op->key.id);
     free(op->prune_scope);
     free(op->cursor);
+    free(op->text);
     err_free(&op->e);
     free(op);
 }
@@ -72,11 +86,17 @@ void registry_op_free(struct registry_op **pp)
 void registry_op_end(struct registry_op *op, struct err *e)
 {
     registry_json_fn *on_done = op->on_done;
+    registry_text_fn *on_text = op->on_text;
     void *arg = op->arg;
     AUTO(registry_json_free) json_t *result = take(&op->result);
+    AUTO(auto_free) char *text = take(&op->text);
 
     registry_op_free(&op);
-    on_done(arg, e, e == NULL ? result : NULL);
+    if (on_text != NULL) {
+        on_text(arg, e, e == NULL ? take(&text) : NULL);
+    } else {
+        on_done(arg, e, e == NULL ? result : NULL);
+    }
 }
 
 static void work(void *arg)

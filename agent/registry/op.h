@@ -14,7 +14,8 @@
 struct registry_op {
     LIST_ENTRY(registry_op) next; /* registry's ops */
     struct registry *r;
-    registry_json_fn *on_done;
+    registry_json_fn *on_done; /* one of these two */
+    registry_text_fn *on_text;
     void *arg;
 
     /* what was asked; copies */
@@ -41,6 +42,7 @@ struct registry_op {
     /* the answer */
     struct err *e;
     json_t *result;
+    char *text;
 };
 
 LIST_HEAD(registry_op_list, registry_op);
@@ -62,6 +64,8 @@ enum { REGISTRY_TRIES_MAX = 5 };
  * @id may be NULL */
 struct registry_op *registry_op_new(struct registry *r, const char *scope, const char *id,
                                     registry_json_fn *on_done, void *arg);
+/** registry_op_new_text() - the same for an answer that is op->text */
+struct registry_op *registry_op_new_text(struct registry *r, registry_text_fn *on_text, void *arg);
 void registry_op_free(struct registry_op **op);
 /** registry_op_end() - answer with the result or @e (taken), and free it */
 void registry_op_end(struct registry_op *op, struct err *e);
@@ -79,7 +83,8 @@ enum { REGISTRY_ALL_KINDS = (1U << REGISTRY_KINDS) - 1 };
 /** registry_op_on_entries() - a store_entries_fn: adds copies to op->entries, then op->then */
 void registry_op_on_entries(void *op, struct err *e, const struct store_entry *entries, size_t n,
                             const char *next);
-/** registry_op_forget() - what the store gave and what was to be changed: before another try */
+/** registry_op_forget() - what the store gave, what was to be changed and its result: before another
+ * try, or on the worker, where a long list is freed without holding anybody up */
 void registry_op_forget(struct registry_op *op);
 
 /** registry_op_add_change() - one more change; NOMEM

@@ -1,11 +1,16 @@
 /*
  * Reading: one resource, or a page of them. Rows become JSON on the worker; a page of lists leaves out
- * what is bulky (PEM, hosts).
+ * what is bulky (PEM, hosts). A page is a text already there: what it costs to make must not hold up
+ * the loop.
  */
 #include <stdlib.h>
 
+#include "registry/line.h"
 #include "registry/name.h"
 #include "registry/op.h"
+
+/* Bodies of a page end it at STORE_PAGE_MAX_BYTES; names and tags come on top. */
+enum { PAGE_MAX_BYTES = 8 * STORE_PAGE_MAX_BYTES };
 
 static void answer(struct registry_op *op)
 {
@@ -50,25 +55,21 @@ void registry_get(struct registry *r, enum registry_kind kind, const char *scope
 
 static void show_page(struct registry_op *op)
 {
-    json_t *items = json_array();
-
-    op->e = items != NULL ? NULL : err_nomem();
-    for (size_t i = 0; i < op->entries_n && op->e == NULL; i++) {
-        json_t *item = NULL;
-
-        op->e = registry_resource_show(&op->entries[i], true, &item);
-        if (op->e == NULL && json_array_append_new(items, item) != 0) {
-            op->e = err_nomem();
-        }
-    }
-    if (op->e != NULL) {
-        json_decref(items);
-        return;
-    }
     bool more = op->cursor != NULL && *op->cursor != '\0';
+    AUTO(buf_deinit) struct buf page;
 
-    op->result = json_pack("{s:o, s:s?}", "items", items, "next", more ? op->cursor : NULL);
-    op->e = op->result != NULL ? NULL : err_nomem();
+    buf_init(&page, PAGE_MAX_BYTES);
+    registry_line_put(&page, "{\"items\":[");
+    for (size_t i = 0; i < op->entries_n && op->e == NULL; i++) {
+        registry_line_put(&page, i > 0 ? "," : "");
+        op->e = registry_line_put_entry(&page, &op->entries[i]);
+    }
+    registry_line_put(&page, "],\"next\":");
+    registry_line_put_text(&page, more ? op->cursor : NULL);
+    registry_line_put(&page, "}");
+    buf_put_u8(&page, '\0');
+    op->e = op->e == NULL ? buf_check(&page, "the page") : op->e;
+    op->text = op->e == NULL ? (char *)take(&page.data) : NULL;
 }
 
 static void on_page(struct registry_op *op)
@@ -76,10 +77,10 @@ static void on_page(struct registry_op *op)
     registry_op_work(op, show_page, answer);
 }
 
-void registry_list(struct registry *r, const struct registry_query *q, registry_json_fn *on_done,
+void registry_list(struct registry *r, const struct registry_query *q, registry_text_fn *on_done,
                    void *arg)
 {
-    struct registry_op *op = registry_op_new(r, q->scope, NULL, on_done, arg);
+    struct registry_op *op = registry_op_new_text(r, on_done, arg);
 
     if (op == NULL) {
         return;

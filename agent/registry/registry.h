@@ -65,9 +65,11 @@ struct err *registry_new(struct io_loop *l, struct store *store, const char *aud
 void registry_free(struct registry **r);
 struct store *registry_store(struct registry *r);
 
-/** Gets a resource, or a page {"items": [...], "next": cursor or null} (borrowed), or an error
- * (taken). */
+/** Gets a resource (borrowed), or an error (taken). */
 typedef void registry_json_fn(void *arg, struct err *e, json_t *result);
+/** Gets what may be large: a JSON text (taken; free()), made where it holds nobody up, or an error
+ * (taken). */
+typedef void registry_text_fn(void *arg, struct err *e, char *text);
 
 /**
  * registry_create() - @body: {"name", "description"?, "tags"?, "spec"} (borrowed)
@@ -100,9 +102,10 @@ struct registry_query {
     const char *tag, *name_has, *after;
     size_t limit;
 };
-/** registry_list() - a page, sorted by scope and name; what is bulky (PEM, hosts) is left out of specs.
+/** registry_list() - a page {"items": [...], "next": cursor or null}, sorted by scope and name; what is
+ * bulky (PEM, hosts) is left out of specs.
  * INPUT: a limit that is not 1..STORE_PAGE_MAX, a cursor that is none of ours */
-void registry_list(struct registry *r, const struct registry_query *q, registry_json_fn *on_done,
+void registry_list(struct registry *r, const struct registry_query *q, registry_text_fn *on_done,
                    void *arg);
 
 /** registry_check_only() - validate a body as registry_create() would, store nothing */
@@ -111,7 +114,7 @@ void registry_check_only(struct registry *r, enum registry_kind kind, const char
 
 /** registry_export() - all resources at and below a scope as {"resources": [{"kind", "scope", "name",
  * "identifier", ...}]}, what registry_apply() takes */
-void registry_export(struct registry *r, const char *scope, registry_json_fn *on_done, void *arg);
+void registry_export(struct registry *r, const char *scope, registry_text_fn *on_done, void *arg);
 
 struct registry_apply {
     bool dry_run;

@@ -17,6 +17,7 @@ static struct {
     struct registry_apply how;
     char *body; /* as text; owned */
     registry_json_fn *on_json;
+    registry_text_fn *on_text;
     store_done_fn *on_done;
     void *arg;
 } reg;
@@ -32,10 +33,15 @@ static inline void reg_answer(struct err *e, const char *text)
 {
     json_t *v = text != NULL ? json_loads(text, 0, NULL) : NULL;
     registry_json_fn *on_json = take(&reg.on_json);
+    registry_text_fn *on_text = take(&reg.on_text);
 
     assert_true((v != NULL) == (text != NULL));
-    assert_non_null(on_json);
-    on_json(reg.arg, e, v);
+    if (on_text != NULL) {
+        on_text(reg.arg, e, text_copy(text));
+    } else {
+        assert_non_null(on_json);
+        on_json(reg.arg, e, v);
+    }
     json_decref(v);
 }
 
@@ -49,6 +55,7 @@ static inline void reg_called(const char *op, registry_json_fn *on_json, void *a
     reg.calls++;
     reg.op = op;
     reg.on_json = on_json;
+    reg.on_text = NULL;
     reg.arg = arg;
 }
 
@@ -109,7 +116,7 @@ void registry_delete(struct registry *r, const struct registry_caller *who, enum
     reg_called("delete", on_done, arg);
 }
 
-void registry_list(struct registry *r, const struct registry_query *q, registry_json_fn *on_done,
+void registry_list(struct registry *r, const struct registry_query *q, registry_text_fn *on_done,
                    void *arg)
 {
     (void)r;
@@ -120,7 +127,8 @@ void registry_list(struct registry *r, const struct registry_query *q, registry_
     reg_text(reg.tag, sizeof reg.tag, q->tag);
     reg_text(reg.name, sizeof reg.name, q->name_has);
     reg_text(reg.after, sizeof reg.after, q->after);
-    reg_called("list", on_done, arg);
+    reg_called("list", NULL, arg);
+    reg.on_text = on_done;
 }
 
 void registry_check_only(struct registry *r, enum registry_kind kind, const char *scope,
@@ -131,11 +139,12 @@ void registry_check_only(struct registry *r, enum registry_kind kind, const char
     reg_called("check", on_done, arg);
 }
 
-void registry_export(struct registry *r, const char *scope, registry_json_fn *on_done, void *arg)
+void registry_export(struct registry *r, const char *scope, registry_text_fn *on_done, void *arg)
 {
     (void)r;
     reg_text(reg.scope, sizeof reg.scope, scope);
-    reg_called("export", on_done, arg);
+    reg_called("export", NULL, arg);
+    reg.on_text = on_done;
 }
 
 void registry_apply(struct registry *r, const struct registry_caller *who, const json_t *document,

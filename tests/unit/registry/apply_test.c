@@ -53,7 +53,7 @@ static void apply_all(void)
 
 static json_t *export_all(void)
 {
-    registry_export(fx.r, "account", on_answer, NULL);
+    registry_export(fx.r, "account", on_text, NULL);
     wait_for(1);
     succeeded();
     return json_incref(fx.result);
@@ -299,7 +299,7 @@ static void audit_tells(void **state)
     delete (REGISTRY_SSH_KEY, "org/a/project/p", "k", false);
     get(REGISTRY_SSH_KEY, "account", "k"); /* after the worker has written the lines before */
     resolve("org/a", "m");
-    registry_export(fx.r, "account", on_answer, NULL);
+    registry_export(fx.r, "account", on_text, NULL);
     wait_for(1);
     line_is(0, "create", "ca", 0, 1);
     line_is(3, "create", "k", 0, 1);

@@ -236,7 +236,7 @@ static void list(const char *scope, bool below, const char *after, size_t limit)
                                            .below = below,
                                            .after = after,
                                            .limit = limit},
-                  on_answer, NULL);
+                  on_text, NULL);
     wait_for(1);
 }
 
@@ -266,7 +266,7 @@ static void pages(void **state)
     registry_list(
         fx.r,
         &(struct registry_query){.kind = REGISTRY_CERTIFICATE, .scope = "account", .limit = 5},
-        on_answer, NULL);
+        on_text, NULL);
     wait_for(1);
     is_text("items.0.order", "single");
     assert_null(at("items.0.spec.pem"));

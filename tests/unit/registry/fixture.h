@@ -96,6 +96,16 @@ static inline void on_answer(void *arg, struct err *e, json_t *result)
     }
 }
 
+static inline void on_text(void *arg, struct err *e, char *text)
+{
+    json_t *result = text != NULL ? json_loads(text, 0, NULL) : NULL;
+
+    assert_true((text != NULL) == (result != NULL));
+    free(text);
+    on_answer(arg, e, result);
+    json_decref(result);
+}
+
 /* Runs the loop until @n calls are answered; the last answer stays. */
 static inline void wait_for(unsigned n)
 {
