@@ -18,7 +18,7 @@ static struct err *open_no_store(struct store **ret)
 static int fleet_setup(void **state)
 {
     suite_open = open_no_store;
-    suite_free_gives_up = true;
+    suite.free_gives_up = true;
     return suite_setup(state);
 }
 

@@ -303,7 +303,7 @@ int main(void)
     };
 
     suite_open = open_kv;
-    suite_free_gives_up = true;
+    suite.free_gives_up = true;
     store_kv_times = (struct store_kv_times){
         .poll_ms = 20, .soon_ms = 5, .commit_ms = 500, .sweep_ms = 60000, .again_ms = 1};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,15 +30,13 @@ static struct suite {
     char folder[64];
     struct io_loop *loop;
     struct store *store;
-    unsigned told; /* of changes */
+    unsigned told;      /* of changes */
+    bool free_gives_up; /* store_free() of this store gives open calls up, instead of waiting */
 } suite;
 
 /** Opens the store to be tested, below suite.folder; a second time: the same one again. */
 typedef struct err *suite_open_fn(struct store **ret);
 static suite_open_fn *suite_open;
-
-/** store_free() of this store gives open calls up, instead of waiting for them. */
-static bool suite_free_gives_up;
 
 static inline void suite_on_changed(void *arg)
 {
@@ -89,7 +87,7 @@ static inline void remove_folder(const char *folder)
 static inline int folder_setup(void **state)
 {
     (void)state;
-    suite = (struct suite){0};
+    suite = (struct suite){.free_gives_up = suite.free_gives_up};
     snprintf(suite.folder, sizeof suite.folder, "/tmp/hf-store-XXXXXX");
     assert_non_null(mkdtemp(suite.folder));
     assert_ok(io_loop_new(&suite.loop));
