@@ -274,45 +274,6 @@ static void export_sample(struct buf *b)
 
 AGAIN(export, struct ops_export, ops_export)
 
-static void certs_sample(struct buf *b)
-{
-    ops_certs_put(b, &(struct ops_certs){3, 5});
-}
-
-AGAIN(certs, struct ops_certs, ops_certs)
-
-static void cert_page_sample(struct buf *b)
-{
-    char label[] = "ca";
-    char none[] = "";
-    uint8_t der[] = {0x30, 0x03, 0x02, 0x01, 0x05};
-    const struct token_cert certs[2] = {
-        {.label = label, .id = {1, 2}, .id_len = 2, .der = {.data = der, .len = sizeof der}},
-        {.label = none, .der = {.data = der, .len = 1}},
-    };
-
-    ops_cert_page_put(b, certs, 2, 0);
-}
-
-static struct err *cert_page_again(struct rd *r, struct buf *b)
-{
-    struct token_cert *certs = NULL;
-    size_t n = 0;
-    size_t total = 0;
-    struct err *e = ops_cert_page_get(r, &total, &certs, &n);
-
-    if (e == NULL) {
-        AUTO(buf_deinit) struct buf page;
-
-        buf_init(&page, 0);
-        ops_cert_page_put(&page, certs, n, 0);
-        buf_put_u32(b, (uint32_t)total); /* a page need not be the whole list */
-        buf_put(b, page.data + 4, page.len - 4);
-        ops_cert_list_free(&certs, n);
-    }
-    return e;
-}
-
 static const struct message messages[] = {
     {"load", load_sample, load_again, true},
     {"library", library_sample, library_again, false},
@@ -331,8 +292,6 @@ static const struct message messages[] = {
     {"generate", generate_sample, generate_again, false},
     {"delete", delete_sample, delete_again, false},
     {"export", export_sample, export_again, false},
-    {"certs", certs_sample, certs_again, false},
-    {"page of certificates", cert_page_sample, cert_page_again, false},
 };
 
 /* Read, write again: true when the message was taken, and then the same bytes must come out. */
