@@ -17,6 +17,8 @@ static const struct control_route routes[] = {
     {EVHTTP_REQ_GET, "/v1/tokens/{token}", CONTROL_VIEWER, control_token_get, NULL, NULL},
     {EVHTTP_REQ_POST, "/v1/tokens/{token}/unlock", CONTROL_ADMINISTRATOR, control_token_unlock,
      control_token_unlock_body, NULL},
+    {EVHTTP_REQ_GET, "/v1/tokens/{token}/certificates", CONTROL_VIEWER, control_token_certificates,
+     NULL, NULL},
     {EVHTTP_REQ_GET, "/v1/keys", CONTROL_VIEWER, control_keys_list, NULL, control_keys_list_query},
     {EVHTTP_REQ_POST, "/v1/keys", CONTROL_ADMINISTRATOR, control_key_generate,
      control_key_generate_body, NULL},

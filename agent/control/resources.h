@@ -23,6 +23,9 @@ const char *control_token_name(const struct remote_token *t);
 /** control_token_warnings() - append what a person should know */
 void control_token_warnings(const struct control_deps *d, json_t *warnings);
 
+/* --- certificates.c --- */
+control_handler control_token_certificates;
+
 /* --- keys.c --- */
 control_handler control_keys_list, control_key_get, control_key_generate, control_key_delete,
     control_key_prove;

@@ -53,7 +53,8 @@ enum fake_call {
     FAKE_DELETE,
     FAKE_PROVE,
     FAKE_RENEW,
-    FAKE_SETTLE
+    FAKE_SETTLE,
+    FAKE_CERTS
 };
 
 static struct {
@@ -75,6 +76,9 @@ static struct {
     remote_done_fn *on_done; /* unlock, delete, renew */
     remote_key_fn *on_key;
     remote_text_fn *on_text;
+    remote_certs_fn *on_certs;
+    struct remote_cert cert[FAKE_MAX];
+    size_t certs;
     char *pin; /* of unlock; NULL: none */
     bool last_try;
     size_t on_token;
@@ -130,6 +134,9 @@ static inline void fake_done(struct err *e)
         return;
     case FAKE_PROVE:
         fake.on_text(fake.arg, e, e == NULL ? "CKA_VALUE: refused\nC_WrapKey: refused\n" : NULL);
+        return;
+    case FAKE_CERTS:
+        fake.on_certs(fake.arg, e, fake.cert, e == NULL ? fake.certs : 0);
         return;
     case FAKE_NOTHING:
         err_free(&e);
@@ -273,6 +280,14 @@ void remote_try_export(struct remote *r, struct remote_key *k, remote_text_fn *o
     (void)k;
     fake.on_text = on_done;
     fake_called(FAKE_PROVE, arg);
+}
+
+void remote_certs(struct remote *r, size_t token, remote_certs_fn *on_done, void *arg)
+{
+    (void)r;
+    fake.on_token = token;
+    fake.on_certs = on_done;
+    fake_called(FAKE_CERTS, arg);
 }
 
 void remote_when_settled(struct remote *r, struct mono deadline, remote_done_fn *on_done, void *arg)
