@@ -30,6 +30,7 @@ static const struct source {
     {"-i", "infrastructure", NULL, NULL, NULL},
     {"connect", "infrastructure", NULL, NULL, NULL},
     {"--token", NULL, "/tokens", "tokens", "name"},
+    {"--from-token", NULL, "/tokens", "tokens", "name"},
     {"--identity", NULL, "/identities", "identities", "name"},
     {"token show", NULL, "/tokens", "tokens", "name"},
     {"token unlock", NULL, "/tokens", "tokens", "name"},

@@ -40,7 +40,8 @@ const struct cli_command cli_commands[] = {
     {"renew", "NAME", 1, 1, "renew the certificates of an identity now", NULL, NULL, cmd_renew},
     {"certificate create", "[NAME]", 0, 1,
      "store a TLS certificate, or a chain, that connectors trust",
-     "FILE holds certificates in PEM, one or a chain, or a document with spec.pem.",
+     "FILE holds certificates in PEM, one or a chain, or a document with spec.pem.\n"
+     "A certificate on a token need not be named where it is the only one.",
      options_certificate_create, cmd_resource_create},
     {"certificate list", "", 0, 0, "certificates, and when they end", NULL, options_list,
      cmd_resource_list},

@@ -30,7 +30,7 @@ _holdfast() {
         ["key public"]=""
         ["key delete"]="--yes --force"
         ["renew"]=""
-        ["certificate create"]="$document --dry-run"
+        ["certificate create"]="--from-token --object $document --dry-run"
         ["certificate list"]="$list"
         ["certificate show"]="--scope"
         ["certificate edit"]="$document --name"
@@ -92,8 +92,8 @@ _holdfast() {
         return
         ;;
     --address | --certificate | --concurrency | --connector | --default-role | --description | \
-        --host | --id | --identity | --infrastructure | --key | --label | --limit | \
-        --login-mount | --mount | --name | --namespace | --port | --principal | \
+        --from-token | --host | --id | --identity | --infrastructure | --key | --label | --limit | \
+        --login-mount | --mount | --name | --namespace | --object | --port | --principal | \
         --renewal-minutes | --role | --run | --scope | --secrets-manager | --server-name | --set \
         | --ssh-key | --tag | --timeout | --token | --ttl | --user | -i)
         _holdfast_names

@@ -1,7 +1,7 @@
 /*
- * From the command line to a resource's body: a document or PEM file (form_document.c), then the
- * options of the kind, then --set for all that has no option (form_set.c). One table says which
- * option is which member.
+ * From the command line to a resource's body: a document or PEM file (form_document.c) or a
+ * certificate on a token (form_token.c), then the options of the kind, then --set for all that has no
+ * option (form_set.c). One table says which option is which member.
  *
  * What is right in a spec is not known here: the agent judges it, in the same words for everybody.
  */
@@ -248,21 +248,39 @@ static void put_types(const struct resource_kind *k, json_t *spec)
     }
 }
 
-struct err *form_new(struct cli *c, const struct resource_kind *k, json_t **ret)
+/* The body before any option: out of a file, a token, or nothing. */
+static struct err *start(struct cli *c, const struct resource_kind *k, json_t **ret)
 {
     const char *file = cli_option(c, "file");
-    const char *name = cli_argument(c, 0);
-    json_t *body = NULL;
-    struct err *e = NULL;
+    const char *token = cli_option(c, "from-token");
+    const char *object = cli_option(c, "object");
 
-    if (file == NULL && text_eq(k->word, "certificate")) {
-        return err_new(ERR_INPUT, "where is the certificate? --file FILE, or - for standard input");
+    if (object != NULL && token == NULL) {
+        return err_new(ERR_INPUT, "--object is of a token: --from-token TOKEN");
+    }
+    if (file != NULL && token != NULL) {
+        return err_new(ERR_INPUT, "--file and --from-token exclude each other");
+    }
+    if (token != NULL) {
+        return form_from_token(c, token, object, ret);
     }
     if (file != NULL) {
-        e = form_from_file(k, file, &body);
-    } else {
-        body = json_pack("{s:{}}", "spec");
+        return form_from_file(k, file, ret);
     }
+    if (text_eq(k->word, "certificate")) {
+        return err_new(ERR_INPUT, "where is the certificate? --file FILE, - for standard input, or "
+                                  "--from-token TOKEN");
+    }
+    *ret = json_pack("{s:{}}", "spec");
+    return NULL;
+}
+
+struct err *form_new(struct cli *c, const struct resource_kind *k, json_t **ret)
+{
+    const char *name = cli_argument(c, 0);
+    json_t *body = NULL;
+    struct err *e = start(c, k, &body);
+
     if (e == NULL && name != NULL) {
         json_object_set_new(body, "name", json_string(name));
     }

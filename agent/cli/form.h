@@ -22,6 +22,13 @@ struct err *form_from_document(const struct resource_kind *k, const json_t *docu
 /** form_from_file() - the same from a file or "-" of standard input; for a certificate it may be PEM */
 struct err *form_from_file(const struct resource_kind *k, const char *path, json_t **ret)
     MUST_CHECK;
+/** form_from_token() - the same for the certificate @object (label or id; NULL: the only one) that lies
+ * on @token. NOT_FOUND; INPUT where it fits several */
+struct err *form_from_token(struct cli *c, const char *token, const char *object, json_t **ret)
+    MUST_CHECK;
+/** form_pick() - the PEM of the one that is meant, out of the agent's list; new reference. Errors:
+ * as above */
+struct err *form_pick(const json_t *certificates, const char *object, json_t **ret_pem) MUST_CHECK;
 /** form_of() - a resource as the document that a person edits; new reference */
 json_t *form_of(const json_t *resource);
 

@@ -75,6 +75,8 @@ const struct cli_option options_remove[] = {
 
 const struct cli_option options_certificate_create[] = {
     {"file", "FILE", "PEM, or a document; - is standard input (-f)"},
+    {"from-token", "TOKEN", "instead: a certificate that lies on this token"},
+    {"object", "OBJECT", "which: its label, or its id in hex"},
     {"scope", "SCOPE", "account, org/NAME or org/NAME/project/NAME"},
     {"description", "TEXT", "what it is for"},
     {"tag", "TAG", "a word to find it by; may be repeated"},

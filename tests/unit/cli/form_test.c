@@ -227,12 +227,64 @@ static void test_changes(void **state)
     json_decref(old);
 }
 
+static void check_picked(const json_t *certificates, const char *object, const char *pem)
+{
+    json_t *picked = NULL;
+    AUTO(err_free) struct err *e = form_pick(certificates, object, &picked);
+
+    assert_null(e);
+    assert_string_equal(json_string_value(picked), pem);
+    json_decref(picked);
+}
+
+static void check_not_picked(const json_t *certificates, const char *object, enum err_code code,
+                             const char *text)
+{
+    json_t *picked = NULL;
+    AUTO(err_free) struct err *e = form_pick(certificates, object, &picked);
+
+    assert_true(err_is(e, code));
+    assert_non_null(strstr(err_text(e), text));
+    assert_null(picked);
+}
+
+static void test_pick(void **state)
+{
+    json_t *none = json_array();
+    json_t *one = json_pack("[{s:s, s:s, s:s}]", "label", "\033[2J", "id", "0a", "pem", "A");
+    json_t *all =
+        json_pack("[{s:s, s:s, s:s}, {s:s, s:s, s:s}, {s:s, s:s, s:s}, {s:s, s:s}]", "label", "ca",
+                  "id", "0a", "pem", "A", "label", "twin", "id", "0b", "pem", "B", "label", "twin",
+                  "id", "", "pem", "C", "label", "bare", "id", "0d");
+    json_t *bare = json_pack("[{s:s, s:s}, {}]", "label", "", "id", "0a");
+
+    (void)state;
+    check_picked(one, NULL, "A");
+    check_picked(one, "0A", "A");
+    check_picked(all, "ca", "A");
+    check_picked(all, "0b", "B");
+    check_not_picked(none, NULL, ERR_NOT_FOUND, "holds no X.509 certificate");
+    check_not_picked(none, "ca", ERR_NOT_FOUND, "holds no X.509 certificate");
+    check_not_picked(NULL, NULL, ERR_NOT_FOUND, "holds no X.509 certificate");
+    check_not_picked(one, "ca", ERR_NOT_FOUND, "no certificate 'ca', but \\x1b[2J (id 0a)");
+    check_not_picked(bare, "ca", ERR_NOT_FOUND,
+                     "but without a label (id 0a), without a label (id none)");
+    check_not_picked(all, NULL, ERR_INPUT, "ca (id 0a), twin (id 0b), twin (id none), bare");
+    check_not_picked(all, "twin", ERR_INPUT, "--object LABEL or ID");
+    check_not_picked(all, "bare", ERR_PROTOCOL, "no PEM");
+    json_decref(none);
+    json_decref(one);
+    json_decref(bare);
+    json_decref(all);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_assign),  cmocka_unit_test(test_assign_wrong),
         cmocka_unit_test(test_options), cmocka_unit_test(test_relative_paths),
         cmocka_unit_test(test_files),   cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_pick),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
