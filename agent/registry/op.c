@@ -1,6 +1,6 @@
 /*
  * Calls and their steps (see op.h). Whoever is told that a call has ended may free the registry in
- * that moment, so nothing is touched after an answer.
+ * that moment, so nothing of it is touched after an answer.
  */
 #include "registry/op.h"
 
@@ -63,14 +63,9 @@ void registry_op_forget(struct registry_op *op)
     registry_json_free(&op->result);
 }
 
-void registry_op_free(struct registry_op **pp)
+/* What is not the registry's. */
+static void free_parts(struct registry_op *op)
 {
-    struct registry_op *op = take(pp);
-
-    if (op == NULL) {
-        return;
-    }
-    LIST_REMOVE(op, next);
     registry_op_forget(op);
     json_decref(op->body);
     free(op->key.kind);
@@ -83,20 +78,26 @@ void registry_op_free(struct registry_op **pp)
     free(op);
 }
 
+void registry_op_free(struct registry_op **pp)
+{
+    struct registry_op *op = take(pp);
+
+    if (op != NULL) {
+        LIST_REMOVE(op, next);
+        free_parts(op);
+    }
+}
+
+/* The answer first: nobody waits for a long list to be freed. */
 void registry_op_end(struct registry_op *op, struct err *e)
 {
-    registry_json_fn *on_done = op->on_done;
-    registry_text_fn *on_text = op->on_text;
-    void *arg = op->arg;
-    AUTO(registry_json_free) json_t *result = take(&op->result);
-    AUTO(auto_free) char *text = take(&op->text);
-
-    registry_op_free(&op);
-    if (on_text != NULL) {
-        on_text(arg, e, e == NULL ? take(&text) : NULL);
+    LIST_REMOVE(op, next);
+    if (op->on_text != NULL) {
+        op->on_text(op->arg, e, e == NULL ? take(&op->text) : NULL);
     } else {
-        on_done(arg, e, e == NULL ? result : NULL);
+        op->on_done(op->arg, e, e == NULL ? op->result : NULL);
     }
+    free_parts(op);
 }
 
 static void work(void *arg)
