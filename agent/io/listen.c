@@ -20,6 +20,7 @@
 #include "io/internal.h"
 
 enum { BACKLOG = 128, ACCEPTS_PER_ROUND = 16, LOG_EVERY_MS = 60 * 1000, PAUSE_MS = 100 };
+enum { OWN_MODE = 0600, SHARED_MODE = 0666 };
 
 struct io_listen {
     struct io_loop *loop;
@@ -27,6 +28,8 @@ struct io_listen {
     char *path; /* NULL: not ours to unlink */
     dev_t dev;  /* with ino: the socket we made */
     ino_t ino;
+    uid_t *uids; /* who may connect beside ourselves and root */
+    size_t uids_n;
     bool accepting; /* on_accept may be on the stack */
     unsigned conns, max_conns;
     void (*on_accept)(void *arg, int fd, const struct peer *peer);
@@ -122,7 +125,7 @@ static struct err *bind_and_listen(const char *path, const struct sockaddr_un *a
     if (bind(fd, (const struct sockaddr *)address, sizeof *address) < 0) {
         return err_sys(errno, "bind %s", path);
     }
-    if (chmod(path, 0600) < 0 || listen(fd, BACKLOG) < 0) {
+    if (chmod(path, OWN_MODE) < 0 || listen(fd, BACKLOG) < 0) {
         struct err *e = err_sys(errno, "listen on %s", path);
 
         unlink(path);
@@ -180,6 +183,16 @@ static void turn_away(struct io_listen *l)
     }
 }
 
+static bool may_connect(const struct io_listen *l, uid_t uid)
+{
+    bool may = uid == geteuid() || uid == 0;
+
+    for (size_t i = 0; i < l->uids_n; i++) {
+        may = may || uid == l->uids[i];
+    }
+    return may;
+}
+
 static bool admit(struct io_listen *l, int fd, struct peer *ret_peer)
 {
     AUTO(err_free) struct err *e = peer_of(fd, ret_peer);
@@ -188,7 +201,7 @@ static bool admit(struct io_listen *l, int fd, struct peer *ret_peer)
         log_err(LOG_WARN, e, "a connection was refused");
         return false;
     }
-    if (ret_peer->uid != geteuid() && ret_peer->uid != 0) {
+    if (!may_connect(l, ret_peer->uid)) {
         AUTO(auto_free) char *who = peer_text(ret_peer);
 
         log_line(LOG_WARN, "%s: refused %s", l->path != NULL ? l->path : "a socket",
@@ -227,6 +240,7 @@ static bool accept_one(struct io_listen *l)
 static void destroy(struct io_listen *l)
 {
     free(l->path);
+    free(l->uids);
     free(l);
 }
 
@@ -299,6 +313,20 @@ struct err *io_listen_new(struct io_loop *loop, int fd, const char *path, unsign
         *ret = take(&l);
     }
     return e;
+}
+
+struct err *io_listen_allow(struct io_listen *l, const uid_t *uids, size_t n)
+{
+    l->uids = calloc(n + 1, sizeof *l->uids);
+    if (l->uids == NULL) {
+        return err_nomem();
+    }
+    for (size_t i = 0; i < n; i++) {
+        l->uids[i] = uids[i];
+    }
+    l->uids_n = n;
+    return l->path != NULL && chmod(l->path, SHARED_MODE) < 0 ? err_sys(errno, "%s", l->path)
+                                                              : NULL;
 }
 
 void io_listen_done(struct io_listen *l)

@@ -20,12 +20,21 @@ struct err *io_listen_bind(const char *path, int *ret_fd) MUST_CHECK;
  * @fd:        taken
  * @path:      unlinked when freed; NULL for a socket that was handed over (LISTEN_FDS)
  * @on_accept: gets the connection (taken, non-blocking) and its peer. A peer of a foreign uid
- *             (neither ours nor root) is closed before that, with a line in the log; so is everyone
- *             above @max_conns or when descriptors run out: closed at once, logged once a minute
+ *             (neither ours nor root, nor one of io_listen_allow()) is closed before that, with a line
+ *             in the log; so is everyone above @max_conns or when descriptors run out: closed at once,
+ *             logged once a minute
  */
 struct err *io_listen_new(struct io_loop *l, int fd, const char *path, unsigned max_conns,
                           void (*on_accept)(void *arg, int fd, const struct peer *peer), void *arg,
                           struct io_listen **ret) MUST_CHECK;
+/**
+ * io_listen_allow() - serve further users; before the loop runs, once
+ * @uids: @n of them (copied)
+ * The socket gets mode 0666, for accept to decide by SO_PEERCRED. Its folder has to let them through:
+ * that is left to who made it.
+ * Errors: that of chmod(), NOMEM
+ */
+struct err *io_listen_allow(struct io_listen *l, const uid_t *uids, size_t n) MUST_CHECK;
 /** io_listen_done() - one accepted connection was closed */
 void io_listen_done(struct io_listen *l);
 unsigned io_listen_conns(const struct io_listen *l);

@@ -9,7 +9,7 @@ static char folder[32];
 static char *path;
 static struct io_listen *listener;
 static int accepted[CLIENTS_MAX];
-static unsigned accepts;
+static unsigned accepts, served;
 static struct peer last_peer;
 
 static void on_accept(void *arg, int fd, const struct peer *peer)
@@ -32,7 +32,7 @@ static int set_up(void **state)
     strcpy(folder, "listen-XXXXXX");
     assert_non_null(mkdtemp(folder));
     path = text_fmt("%s/deep/er/agent.sock", folder);
-    accepts = 0;
+    accepts = served = 0;
     listener = NULL;
     return new_loop(state);
 }
@@ -255,7 +255,7 @@ static void test_out_of_descriptors(void **state)
     assert_false(is_closed(later));
 }
 
-/* As a stranger: 0 when the connection was closed without a byte. */
+/* As a stranger: 0 when the connection was closed without a byte, 4 when it was served. */
 static int visit_as_stranger(void)
 {
     char byte;
@@ -277,7 +277,8 @@ static void child_ended(void *arg)
     stop();
 }
 
-static void test_foreign_user_is_refused(void **state)
+/* The exit status of a stranger's visit; skips the test where nobody else can be tried. */
+static int visit(void)
 {
     AUTO(auto_free) char *part = text_fmt("%s/deep", folder);
     AUTO(auto_free) char *deeper = text_fmt("%s/deep/er", folder);
@@ -285,14 +286,7 @@ static void test_foreign_user_is_refused(void **state)
     int exit_status;
     pid_t done = 0;
 
-    (void)state;
-    if (getuid() != 0) {
-        io_timer_free(&look);
-        skip();
-    }
-    listen_on(bind_it(), 1000);
     assert_int_equal(chmod(folder, 0755) | chmod(part, 0755) | chmod(deeper, 0755), 0);
-    assert_int_equal(chmod(path, 0666), 0); /* somebody opened the door */
     pid_t child = fork();
 
     if (child == 0) {
@@ -302,14 +296,70 @@ static void test_foreign_user_is_refused(void **state)
         io_timer_set(look, mono_in(2));
         run();
         done = waitpid(child, &exit_status, WNOHANG);
+        if (accepts > 0) {
+            assert_int_equal(send(accepted[0], "x", 1, MSG_NOSIGNAL), 1);
+            close(accepted[--accepts]);
+            io_listen_done(listener);
+            served++;
+        }
     }
     io_timer_free(&look);
-    if (exit_status == 3 << 8) { /* folders above ours are closed to strangers anyway */
+    return WEXITSTATUS(exit_status);
+}
+
+static void test_foreign_user_is_refused(void **state)
+{
+    (void)state;
+    if (getuid() != 0) {
         skip();
     }
-    assert_int_equal(exit_status, 0);
-    assert_int_equal(accepts, 0);
+    listen_on(bind_it(), 1000);
+    assert_int_equal(chmod(path, 0666), 0); /* somebody opened the door */
+    int status = visit();
+
+    if (status == 3) { /* folders above ours are closed to strangers anyway */
+        skip();
+    }
+    assert_int_equal(status, 0);
+    assert_int_equal(served, 0);
     assert_int_equal(io_listen_conns(listener), 0);
+}
+
+/* @uids are let in; who visits is 65534. */
+static void allow_and_visit(const uid_t *uids, size_t n, int status, unsigned served_then)
+{
+    struct stat st;
+
+    if (getuid() != 0) {
+        skip();
+    }
+    listen_on(bind_it(), 1000);
+    assert_null(io_listen_allow(listener, uids, n));
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0666);
+    int got = visit();
+
+    if (got == 3) {
+        skip();
+    }
+    assert_int_equal(got, status);
+    assert_int_equal(served, served_then);
+}
+
+static void test_allowed_user_is_served(void **state)
+{
+    static const uid_t uids[] = {4711, 65534};
+
+    (void)state;
+    allow_and_visit(uids, 2, 4, 1);
+}
+
+static void test_only_those_allowed(void **state)
+{
+    static const uid_t uids[] = {4711, 65533};
+
+    (void)state;
+    allow_and_visit(uids, 2, 0, 0);
 }
 
 static void test_path_goes_with_the_listener(void **state)
@@ -364,6 +414,8 @@ int main(void)
         CASE(test_crowd_is_turned_away),
         CASE(test_out_of_descriptors),
         CASE(test_foreign_user_is_refused),
+        CASE(test_allowed_user_is_served),
+        CASE(test_only_those_allowed),
         CASE(test_path_goes_with_the_listener),
         CASE(test_successor_keeps_its_path),
         CASE(test_free_when_accepting),
