@@ -1,6 +1,8 @@
 #ifndef HF_DAEMON_CONFIG_H
 #define HF_DAEMON_CONFIG_H
 
+#include <sys/types.h>
+
 #include "base/base.h"
 
 /**
@@ -15,6 +17,7 @@ enum {
     CONFIG_SIGNERS_MAX = 32,
     CONFIG_IDENTITIES_MAX = 1024,
     CONFIG_SOCKETS_MAX = 64,
+    CONFIG_SOCKET_USERS_MAX = 64,
     CONFIG_GRANTS_MAX = 256,
 };
 
@@ -105,6 +108,8 @@ struct config_socket {
     char *scope; /* NULL: as agent.socket */
     char **tags; /* only identities that have all of them */
     unsigned tags_count;
+    char **users; /* who may connect, too: names, or numbers (config_user_find()) */
+    unsigned users_count;
 };
 
 enum config_store { CONFIG_STORE_SQLITE, CONFIG_STORE_VAULT_KV };
@@ -158,6 +163,8 @@ struct config {
  */
 struct err *config_load(const char *path, struct config **ret) MUST_CHECK;
 void config_free(struct config **c);
+/** config_user_find() - a user of this machine by name, or any by number; false when there is none */
+bool config_user_find(const char *text, uid_t *ret);
 /** config_default_path() - $HOLDFAST_CONFIG, /etc/holdfast/holdfast.yaml for root, else below
  * $XDG_CONFIG_HOME or ~/.config (caller owns) */
 char *config_default_path(void);

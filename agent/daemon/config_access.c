@@ -21,6 +21,46 @@ static struct err *check_scope(const struct config_place *at, const char *scope)
     return NULL;
 }
 
+static bool read_id(const char *text, unsigned *ret)
+{
+    char *end = NULL;
+
+    errno = 0;
+    unsigned long id = strtoul(text, &end, 10);
+
+    if (errno != 0 || text[0] < '0' || text[0] > '9' || *end != '\0' || id >= UINT32_MAX) {
+        return false;
+    }
+    *ret = (unsigned)id;
+    return true;
+}
+
+bool config_user_find(const char *text, uid_t *ret)
+{
+    const struct passwd *user;
+
+    if (read_id(text, ret)) {
+        return true;
+    }
+    user = getpwnam(text);
+    if (user != NULL) {
+        *ret = user->pw_uid;
+    }
+    return user != NULL;
+}
+
+static struct err *check_users(const struct config_place *at, const struct config_socket *s)
+{
+    for (unsigned i = 0; i < s->users_count; i++) {
+        uid_t uid;
+
+        if (!config_user_find(s->users[i], &uid)) {
+            return config_wrong(at, "users", "no user '%s' on this machine", s->users[i]);
+        }
+    }
+    return NULL;
+}
+
 static struct err *check_socket(struct config_place *at, unsigned i)
 {
     const struct config *c = at->config;
@@ -37,7 +77,9 @@ static struct err *check_socket(struct config_place *at, unsigned i)
             return config_wrong(at, "path", "'%s' is also sockets[%u]", s->path, k);
         }
     }
-    return check_scope(at, s->scope);
+    struct err *e = check_scope(at, s->scope);
+
+    return e != NULL ? e : check_users(at, s);
 }
 
 struct err *config_check_sockets(struct config_place *at)
@@ -77,20 +119,6 @@ struct err *config_check_registry(struct config_place *at)
         return config_wrong(at, "vault-kv.signer", "no vault '%s' under signers", r->kv->signer);
     }
     return NULL;
-}
-
-static bool read_id(const char *text, unsigned *ret)
-{
-    char *end = NULL;
-
-    errno = 0;
-    unsigned long id = strtoul(text, &end, 10);
-
-    if (errno != 0 || text[0] < '0' || text[0] > '9' || *end != '\0' || id >= UINT32_MAX) {
-        return false;
-    }
-    *ret = (unsigned)id;
-    return true;
 }
 
 static struct err *check_who(const struct config_place *at, struct config_grant *g)

@@ -30,6 +30,20 @@ static struct err *listen_at(const char *path, const struct policy_view *view, s
     return err_add(e, "agent socket %s", path);
 }
 
+static struct err *allow_users(const struct config_socket *from, struct protocol_socket *s)
+{
+    uid_t uids[CONFIG_SOCKET_USERS_MAX];
+
+    for (unsigned i = 0; i < from->users_count; i++) {
+        if (!config_user_find(from->users[i], &uids[i])) {
+            return err_new(ERR_NOT_FOUND, "no user '%s' on this machine", from->users[i]);
+        }
+    }
+    struct err *e = from->users_count > 0 ? protocol_allow(s, uids, from->users_count) : NULL;
+
+    return err_add(e, "agent socket %s", from->path);
+}
+
 struct err *parts_sockets_new(const struct config *c, const char *path, struct io_loop *l,
                               struct identity_set *identities, struct remote *remote,
                               struct parts_sockets *ret)
@@ -53,6 +67,9 @@ struct err *parts_sockets_new(const struct config *c, const char *path, struct i
         }
         view = (struct policy_view){from->scope != NULL ? from->scope : scope, tags};
         e = ok ? listen_at(from->path, &view, l, identities, remote, ret) : err_nomem();
+        if (e == NULL) {
+            e = allow_users(from, ret->all[ret->n - 1]);
+        }
     }
     return e;
 }

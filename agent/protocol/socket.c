@@ -142,6 +142,11 @@ struct err *protocol_listen(struct io_loop *l, int fd, const char *path,
     return e;
 }
 
+struct err *protocol_allow(struct protocol_socket *s, const uid_t *uids, size_t n)
+{
+    return io_listen_allow(s->listen, uids, n);
+}
+
 void protocol_free(struct protocol_socket **sp)
 {
     struct protocol_socket *s = take(sp);

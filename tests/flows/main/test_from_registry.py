@@ -2,9 +2,13 @@
 
 import http.client
 import json
+import os
+import re
 import socket
 import subprocess
 import time
+
+import pytest
 
 from main.conftest import MOUNT, ROLE
 from stage.agent import wait_for
@@ -34,8 +38,8 @@ class Api(http.client.HTTPConnection):
         return json.loads(text) if text else None
 
 
-def comments(path):
-    done = subprocess.run(["ssh-add", "-L"], text=True, capture_output=True,
+def comments(path, user=None):
+    done = subprocess.run(["ssh-add", "-L"], text=True, capture_output=True, user=user,
                           env={"SSH_AUTH_SOCK": str(path), "PATH": "/usr/bin:/bin"})
     return [line.split(" ", 2)[2] for line in done.stdout.splitlines() if " " in line and
             not line.startswith("The agent")]
@@ -135,3 +139,28 @@ def test_a_socket_of_a_project_shows_no_other(bench):
         wait_for(agent.log, lambda: names(mine) == ["acme.k", "acme.web.k", "k"])
         assert names(theirs) == ["acme.db.k", "acme.k", "k"]
         assert names(agent.socket) == ["k", "web"]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else")
+def test_a_socket_has_users_of_its_own(bench):
+    agent = bench.with_key(bench.agent(identities=[], signers=[]))
+    shared = agent.folder / "shared"
+    shared.mkdir()
+    for folder in (bench.place, bench.folder, agent.folder, shared):
+        folder.chmod(0o755)
+    web, db = shared / "web.sock", shared / "db.sock"
+    agent.settings["sockets"] = [{"path": str(web), "scope": PROJECT, "users": ["daemon", "65534"]},
+                                 {"path": str(db), "scope": "org/acme/project/db", "users": ["4711"]}]
+    agent.write_config()
+    with agent:
+        api = Api(agent.control)
+        declare(api, bench)
+        api.ask("POST", PROJECT, "ssh-keys", body={"name": "K", "spec": ssh_key(bench)})
+        name = f"acme.web.k (certificate of main/{ROLE})"
+        wait_for(agent.log, lambda: comments(web) == [name])
+        assert comments(web, user=65534) == comments(web, user="daemon") == [name]
+        agent.socket.chmod(0o666)  # so that the agent decides, not the mode
+        assert comments(agent.socket, user=65534) == comments(db, user=65534) == []
+        for path in (agent.socket, db):
+            refused = re.search(rf"{path}: refused pid \d+ .*uid 65534", agent.log())
+            assert refused, agent.log()

@@ -46,14 +46,15 @@ static const char whole[] = "agent: {socket: /run/x/agent.sock, log: info}\n"   
                             "  - path: /run/x/web.sock\n"                            /* 31 */
                             "    scope: org/acme/project/web\n"                      /* 32 */
                             "    tags: [prod]\n"                                     /* 33 */
-                            "registry:\n"                                            /* 34 */
-                            "  store: vault-kv\n"                                    /* 35 */
-                            "  vault-kv: {signer: vault, mount: secret}\n"           /* 36 */
-                            "grants:\n"                                              /* 37 */
-                            "  - {user: root, scope: account, right: operator}\n"    /* 38 */
-                            "  - gid: 4711\n"                                        /* 39 */
-                            "    scope: org/acme\n"                                  /* 40 */
-                            "    right: viewer\n";                                   /* 41 */
+                            "    users: [root, 4711]\n"                              /* 34 */
+                            "registry:\n"                                            /* 35 */
+                            "  store: vault-kv\n"                                    /* 36 */
+                            "  vault-kv: {signer: vault, mount: secret}\n"           /* 37 */
+                            "grants:\n"                                              /* 38 */
+                            "  - {user: root, scope: account, right: operator}\n"    /* 39 */
+                            "  - gid: 4711\n"                                        /* 40 */
+                            "    scope: org/acme\n"                                  /* 41 */
+                            "    right: viewer\n";                                   /* 42 */
 
 /* Load @text from a file; the error, or NULL with the configuration. */
 static struct err *load(const char *text, struct config **ret)
@@ -86,6 +87,7 @@ static void test_whole_file(void **state)
     assert_int_equal(c->identities[0].certificates[0].principals_count, 2);
     assert_string_equal(c->sockets[0].scope, "org/acme/project/web");
     assert_string_equal(c->sockets[0].tags[0], "prod");
+    assert_string_equal(c->sockets[0].users[1], "4711");
     assert_false(c->registry.disabled);
     assert_non_null(strstr(c->registry.path, "/registry.sqlite3"));
     assert_int_equal(c->registry.store, CONFIG_STORE_VAULT_KV);
@@ -147,21 +149,23 @@ static const struct wrong {
     {"path: /run/x/web.sock", "path: /run/x/agent.sock", 31, "also a socket of agent"},
     {"scope: org/acme/project/web", "scope: org/acme/web", 32, "sockets[0].scope"},
     {"tags: [prod]\n", "tags: [prod]\n  - path: /run/x/web.sock\n", 34, "also sockets[0]"},
-    {"registry:\n", "registry:\n  enabled: perhaps\n", 35, "enabled"},
-    {"registry:\n", "registry:\n  path: here\n", 35, "absolute"},
-    {"store: vault-kv", "store: redis", 35, "store"},
-    {"  store: vault-kv\n", "", 35, "go together"},
-    {"  vault-kv: {signer: vault, mount: secret}\n", "", 35, "go together"},
-    {"signer: vault, mount: secret", "signer: lab, mount: secret", 36, "no vault 'lab'"},
-    {"signer: vault, mount: secret", "signer: vault", 36, "'mount' is missing"},
-    {"user: root", "user: no-such-user-here", 38, "no user 'no-such-user-here'"},
-    {"user: root", "group: no-such-group-here", 38, "no group 'no-such-group-here'"},
-    {"user: root", "user: root, uid: 0", 38, "exactly one"},
-    {"{user: root, scope", "{scope", 38, "exactly one"},
-    {"user: root", "uid: -1", 38, "'-1' is no number"},
-    {"right: operator", "right: owner", 38, "right"},
-    {"gid: 4711", "gid: 4294967295", 39, "no number of a group"},
-    {"scope: org/acme\n", "scope: org/Acme\n", 40, "grants[1].scope"},
+    {"[root, 4711]", "[root, no-such-user-here]", 34, "no user 'no-such-user-here'"},
+    {"[root, 4711]", "[]", 34, "users"},
+    {"registry:\n", "registry:\n  enabled: perhaps\n", 36, "enabled"},
+    {"registry:\n", "registry:\n  path: here\n", 36, "absolute"},
+    {"store: vault-kv", "store: redis", 36, "store"},
+    {"  store: vault-kv\n", "", 36, "go together"},
+    {"  vault-kv: {signer: vault, mount: secret}\n", "", 36, "go together"},
+    {"signer: vault, mount: secret", "signer: lab, mount: secret", 37, "no vault 'lab'"},
+    {"signer: vault, mount: secret", "signer: vault", 37, "'mount' is missing"},
+    {"user: root", "user: no-such-user-here", 39, "no user 'no-such-user-here'"},
+    {"user: root", "group: no-such-group-here", 39, "no group 'no-such-group-here'"},
+    {"user: root", "user: root, uid: 0", 39, "exactly one"},
+    {"{user: root, scope", "{scope", 39, "exactly one"},
+    {"user: root", "uid: -1", 39, "'-1' is no number"},
+    {"right: operator", "right: owner", 39, "right"},
+    {"gid: 4711", "gid: 4294967295", 40, "no number of a group"},
+    {"scope: org/acme\n", "scope: org/Acme\n", 41, "grants[1].scope"},
 };
 
 static char *replaced(const struct wrong *w)
