@@ -1,8 +1,8 @@
 /*
  * kv_probe: one agent of a fleet, as far as its store goes: the real loop, the real client of
- * holdfast-vault and store_kv_open(), for test_kv_cluster.py. It makes random edits of a few resources,
- * and says of each what became of it, one line of JSON an edit; then it waits for a line of standard
- * input and prints what its copy holds.
+ * holdfast-vault and store_kv_open(), for test_kv_cluster.py. It tries random edits of a few resources
+ * until EDITS of them are made, and says of each try what became of it, one line of JSON each; then it
+ * waits for a line of standard input and prints what its copy holds.
  *
  *   kv_probe HELPER CA TOKEN_FILE COPY NUMBER EDITS ADDRESS...
  */
@@ -23,7 +23,8 @@ static struct {
     struct vault_kv *kv;
     struct store *store;
     struct io_timer *timer;
-    unsigned number, edits, n;
+    unsigned number, edits, made, n; /* of edits: wanted, made, tried */
+    bool done;
     unsigned to_make; /* of what there is at the beginning, in the order of ids */
     char token[32], conn[16], cert[16];
 } probe;
@@ -62,6 +63,7 @@ static void on_edited(void *arg, struct err *e)
         must(e);
     }
     say(fate_of(e), e);
+    probe.made += e == NULL;
     io_timer_set(probe.timer, mono_in(err_is(e, ERR_GONE) ? GONE_MS : 0));
     err_free(&e);
 }
@@ -213,11 +215,11 @@ static void on_timer(void *arg)
     (void)arg;
     if (probe.to_make > 0) {
         make_one();
-    } else if (probe.n < probe.edits) {
+    } else if (probe.made < probe.edits) {
         edit();
     } else {
-        if (probe.n == probe.edits) {
-            probe.n++;
+        if (!probe.done) {
+            probe.done = true;
             puts("done");
             fflush(stdout);
         }
