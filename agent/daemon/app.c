@@ -37,7 +37,8 @@ struct app {
     struct control *control;
     struct bind_registry *binder;
     struct news *news;
-    struct event *on_signal[2];
+    struct event *on_signal[3];
+    bool on_terminal; /* which may close */
 };
 
 static void on_remote_change(void *arg)
@@ -88,15 +89,33 @@ static void on_stop_signal(evutil_socket_t signum, short events, void *arg)
     io_loop_stop(a->loop);
 }
 
+/* The terminal is gone: helpers and sockets must not be left as they are. */
+static void on_hangup(evutil_socket_t signum, short events, void *arg)
+{
+    const struct app *a = arg;
+
+    if (a->on_terminal) {
+        on_stop_signal(signum, events, arg);
+    } else {
+        log_line(LOG_NOTE, "signal %d has no meaning here: start anew after a change of %s",
+                 (int)signum, a->config->file);
+    }
+}
+
 static struct err *watch_signals(struct app *a)
 {
-    static const int signals[] = {SIGTERM, SIGINT};
+    static const struct {
+        int number;
+        void (*on_signal)(evutil_socket_t signum, short events, void *arg);
+    } signals[] = {{SIGTERM, on_stop_signal}, {SIGINT, on_stop_signal}, {SIGHUP, on_hangup}};
 
     signal(SIGPIPE, SIG_IGN);
+    a->on_terminal = isatty(STDIN_FILENO) == 1;
     for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
-        a->on_signal[i] = evsignal_new(io_loop_base(a->loop), signals[i], on_stop_signal, a);
+        a->on_signal[i] =
+            evsignal_new(io_loop_base(a->loop), signals[i].number, signals[i].on_signal, a);
         if (a->on_signal[i] == NULL || evsignal_add(a->on_signal[i], NULL) < 0) {
-            return err_new(ERR_NOMEM, "watch signal %d", signals[i]);
+            return err_new(ERR_NOMEM, "watch signal %d", signals[i].number);
         }
     }
     return NULL;

@@ -17,7 +17,7 @@ struct app;
 /** app_new() - takes @config. When it returns, the sockets are bound and the tokens are loading. */
 struct err *app_new(struct config *config, const struct app_options *options, struct app **ret)
     MUST_CHECK;
-/** app_run() - until SIGTERM or SIGINT */
+/** app_run() - until SIGTERM or SIGINT; SIGHUP where standard input is a terminal */
 struct err *app_run(struct app *a) MUST_CHECK;
 void app_free(struct app **a);
 
