@@ -236,7 +236,7 @@ static struct err *build(struct app *a, const struct app_options *o)
         e = make_identities(a);
     }
     if (e == NULL) {
-        e = parts_registry_new(a->config, a->loop, &a->registry);
+        e = parts_registry_new(a->config, a->loop, a->signers.vault, &a->registry);
     }
     if (e == NULL) {
         e = parts_sockets_new(a->config, socket, a->loop, a->identities, a->remote, &a->sockets);

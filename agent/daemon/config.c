@@ -58,7 +58,9 @@ static struct err *fill_in(struct config *c)
              default_path("XDG_STATE_HOME", ".local/state", "/var/lib/holdfast", "agent")) &&
         fill(&a->log, strdup("note"));
 
-    ok = ok && fill(&c->registry.path, text_fmt("%s/registry.sqlite3", a->state));
+    /* another name for the copy: a registry that was here before must not be taken for one */
+    ok = ok && fill(&c->registry.path, text_fmt("%s/registry%s.sqlite3", a->state,
+                                                c->registry.kv != NULL ? "-copy" : ""));
     if (c->registry.kv != NULL) {
         ok = ok && fill(&c->registry.kv->prefix, strdup("holdfast"));
     }

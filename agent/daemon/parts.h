@@ -45,11 +45,12 @@ struct err *parts_identities(const struct config *c, struct io_loop *l, struct r
                              const struct parts_signers *signers, void (*on_change)(void *arg),
                              void *arg, struct identity_set **ret) MUST_CHECK;
 
-/** parts_registry_new() - open the registry and its store. UNSUPPORTED: another store than a file */
+/** parts_registry_new() - open the registry and its store
+ * @vault: outlives it; not used where the store is a file */
 struct parts_registry {
     struct registry *registry; /* NULL: not enabled */
 };
-struct err *parts_registry_new(const struct config *c, struct io_loop *l,
+struct err *parts_registry_new(const struct config *c, struct io_loop *l, struct vault *vault,
                                struct parts_registry *ret) MUST_CHECK;
 void parts_registry_deinit(struct parts_registry *r);
 

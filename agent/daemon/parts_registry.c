@@ -16,16 +16,41 @@ static void on_store_change(void *arg)
     }
 }
 
-static struct err *open_store(const struct config *c, struct io_loop *l, struct parts_registry *r,
-                              struct store **ret)
+static void close_kv(void *self)
 {
-    if (c->registry.store != CONFIG_STORE_SQLITE) {
-        return err_new(ERR_UNSUPPORTED, "this version keeps it in a file only: 'store: sqlite'");
-    }
-    return store_sqlite_open(l, c->registry.path, on_store_change, r, ret);
+    struct vault_kv *kv = self;
+
+    vault_kv_free(&kv);
 }
 
-struct err *parts_registry_new(const struct config *c, struct io_loop *l,
+/* The entries are the store's from here on, which ends with close_kv(). */
+static struct err *open_kv(const struct config_registry *c, struct io_loop *l, struct vault *vault,
+                           struct parts_registry *r, struct store **ret)
+{
+    struct vault_kv *kv = NULL;
+    struct err *e = vault_kv_new(vault, c->kv->signer, c->kv->mount, c->kv->prefix, &kv);
+
+    if (e == NULL) {
+        const struct store_kv_ops ops = {.get = vault_kv_get,
+                                         .cas = vault_kv_cas,
+                                         .list = vault_kv_list,
+                                         .self = kv,
+                                         .close = close_kv};
+
+        e = store_kv_open(l, &ops, c->path, on_store_change, r, ret);
+    }
+    return e;
+}
+
+static struct err *open_store(const struct config *c, struct io_loop *l, struct vault *vault,
+                              struct parts_registry *r, struct store **ret)
+{
+    return c->registry.store == CONFIG_STORE_VAULT_KV
+               ? open_kv(&c->registry, l, vault, r, ret)
+               : store_sqlite_open(l, c->registry.path, on_store_change, r, ret);
+}
+
+struct err *parts_registry_new(const struct config *c, struct io_loop *l, struct vault *vault,
                                struct parts_registry *ret)
 {
     AUTO(auto_free) char *audit = text_fmt("%s/audit.jsonl", c->agent.state);
@@ -35,7 +60,7 @@ struct err *parts_registry_new(const struct config *c, struct io_loop *l,
     if (c->registry.disabled) {
         return NULL;
     }
-    struct err *e = audit != NULL ? open_store(c, l, ret, &store) : err_nomem();
+    struct err *e = audit != NULL ? open_store(c, l, vault, ret, &store) : err_nomem();
 
     if (e == NULL) {
         e = registry_new(l, store, audit, &ret->registry);

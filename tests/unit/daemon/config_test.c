@@ -89,7 +89,7 @@ static void test_whole_file(void **state)
     assert_string_equal(c->sockets[0].tags[0], "prod");
     assert_string_equal(c->sockets[0].users[1], "4711");
     assert_false(c->registry.disabled);
-    assert_non_null(strstr(c->registry.path, "/registry.sqlite3"));
+    assert_non_null(strstr(c->registry.path, "/registry-copy.sqlite3"));
     assert_int_equal(c->registry.store, CONFIG_STORE_VAULT_KV);
     assert_string_equal(c->registry.kv->prefix, "holdfast");
     assert_int_equal(c->grants_count, 2);
@@ -111,6 +111,7 @@ static void test_empty_file(void **state)
     assert_string_equal(c->agent.log, "note");
     assert_false(c->registry.disabled);
     assert_int_equal(c->registry.store, CONFIG_STORE_SQLITE);
+    assert_non_null(strstr(c->registry.path, "/registry.sqlite3"));
 }
 
 /* @from in the whole file becomes @to; the error must be on @line and have @words. */
