@@ -15,6 +15,8 @@
 
 #include "control/resources.h"
 
+enum { PATIENCE_MS = 3000, LOOK_AGAIN_MS = 20 };
+
 static struct identity *find(const struct control_login *l)
 {
     const struct control_deps *d = control_deps_of(l->job->r);
@@ -135,6 +137,34 @@ static struct err *take_key(struct control_login *l, const json_t *resource)
     return l->scope != NULL && l->id != NULL && l->user != NULL ? NULL : err_nomem();
 }
 
+/* A key becomes an identity a moment after it was declared: whoever declares and uses it in one
+ * breath waits that long. */
+static void start_when_there(void *arg)
+{
+    struct control_login *l = arg;
+
+    if (find(l) == NULL && !mono_passed(l->until)) {
+        io_timer_set(l->patience, mono_in(LOOK_AGAIN_MS));
+        return;
+    }
+    struct err *e = start(l);
+
+    if (e != NULL) {
+        control_job_fail(l->job, e);
+    }
+}
+
+static struct err *start_soon(struct control_login *l)
+{
+    l->until = mono_in(PATIENCE_MS);
+    l->patience = io_timer_new(control_deps_of(l->job->r)->loop, start_when_there, l);
+    if (l->patience == NULL) {
+        return err_nomem();
+    }
+    io_timer_set(l->patience, mono_now());
+    return NULL;
+}
+
 static void on_resolved(void *arg, struct err *e, json_t *result)
 {
     struct control_login *l = arg;
@@ -147,7 +177,7 @@ static void on_resolved(void *arg, struct err *e, json_t *result)
         e = take_key(l, json_object_get(result, "ssh_key"));
     }
     if (e == NULL) {
-        e = start(l);
+        e = start_soon(l);
     }
     if (e != NULL) {
         control_job_fail(l->job, e);
@@ -169,6 +199,7 @@ struct err *control_login_identity(struct control_login *l, const char *name)
 
 void control_login_deinit(struct control_login *l)
 {
+    io_timer_free(&l->patience);
     free(l->name);
     free(l->scope);
     free(l->id);

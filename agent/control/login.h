@@ -8,12 +8,13 @@ struct control_login {
     struct control_job *job;
     /* once: everything below is known. @failed (borrowed): no certificate; the stream has begun then */
     void (*on_ready)(struct control_job *job, const struct err *failed);
-    char *name;       /* of an identity of holdfast.yaml; or */
-    char *scope, *id; /* of an SSH key of the registry */
-    char *user;       /* the SSH key's; NULL for an identity of holdfast.yaml */
-    unsigned port;    /* the SSH key's, else 22 */
-    struct mono begun;
-    struct buf only_key; /* what is offered to hosts */
+    char *name;                /* of an identity of holdfast.yaml; or */
+    char *scope, *id;          /* of an SSH key of the registry */
+    char *user;                /* the SSH key's; NULL for an identity of holdfast.yaml */
+    unsigned port;             /* the SSH key's, else 22 */
+    struct mono begun, until;  /* the renewal began; an identity is waited for */
+    struct io_timer *patience; /* NULL while nothing is waited for */
+    struct buf only_key;       /* what is offered to hosts */
 };
 
 enum { CONTROL_LOGIN_MS = 40 * 1000, CONTROL_LOGIN_EXIT = 10 };
