@@ -43,12 +43,7 @@ static void on_certs(void *arg, struct err *e, const struct remote_cert *certs, 
 {
     struct control_request *r = arg;
 
-    if (!control_resume(r)) {
-        err_free(&e);
-        return;
-    }
-    if (e != NULL) {
-        control_fail(r, e);
+    if (!control_came(r, e)) {
         return;
     }
     json_t *list = json_array();

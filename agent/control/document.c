@@ -22,14 +22,8 @@ const char *const control_registry_export_query[] = {"scope", NULL};
 
 static void on_result(void *arg, struct err *e, json_t *result)
 {
-    struct control_request *r = arg;
-
-    if (!control_resume(r)) {
-        err_free(&e);
-    } else if (e != NULL) {
-        control_fail(r, e);
-    } else {
-        control_answer(r, 200, json_incref(result));
+    if (control_came(arg, e)) {
+        control_answer(arg, 200, json_incref(result));
     }
 }
 

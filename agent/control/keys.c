@@ -267,12 +267,7 @@ static void on_generated(void *arg, struct err *e, struct remote_key *k)
     struct control_request *r = arg;
     char fingerprint[SSH_FINGERPRINT_BYTES];
 
-    if (!control_resume(r)) {
-        err_free(&e);
-        return;
-    }
-    if (e != NULL) {
-        control_fail(r, e);
+    if (!control_came(r, e)) {
         return;
     }
     char *name = evhttp_uriencode(ssh_key_fingerprint(remote_key_public(k), fingerprint), -1, 0);
@@ -360,14 +355,8 @@ static json_t *lines_of(const char *text)
 
 static void on_proven(void *arg, struct err *e, const char *text)
 {
-    struct control_request *r = arg;
-
-    if (!control_resume(r)) {
-        err_free(&e);
-    } else if (e != NULL) {
-        control_fail(r, e);
-    } else {
-        control_answer(r, 200, json_pack("{s:o}", "lines", lines_of(text)));
+    if (control_came(arg, e)) {
+        control_answer(arg, 200, json_pack("{s:o}", "lines", lines_of(text)));
     }
 }
 

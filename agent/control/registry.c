@@ -87,30 +87,16 @@ static void put_location(struct control_request *r, const json_t *resource)
     }
 }
 
-/* True when there is a result and somebody who wants it. @e is taken. */
-static bool came(struct control_request *r, struct err *e)
-{
-    if (!control_resume(r)) {
-        err_free(&e);
-        return false;
-    }
-    if (e != NULL) {
-        control_fail(r, e);
-        return false;
-    }
-    return true;
-}
-
 static void on_plain(void *arg, struct err *e, json_t *result)
 {
-    if (came(arg, e)) {
+    if (control_came(arg, e)) {
         control_answer(arg, 200, json_incref(result));
     }
 }
 
 static void on_resource(void *arg, struct err *e, json_t *result)
 {
-    if (came(arg, e)) {
+    if (control_came(arg, e)) {
         put_etag(arg, result);
         control_answer(arg, 200, json_incref(result));
     }
@@ -118,7 +104,7 @@ static void on_resource(void *arg, struct err *e, json_t *result)
 
 static void on_created(void *arg, struct err *e, json_t *result)
 {
-    if (came(arg, e)) {
+    if (control_came(arg, e)) {
         put_etag(arg, result);
         put_location(arg, result);
         control_answer(arg, 201, json_incref(result));

@@ -296,15 +296,22 @@ bool control_resume(struct control_request *r)
     return wanted;
 }
 
-void control_answer_done(void *arg, struct err *e)
+bool control_came(struct control_request *r, struct err *e)
 {
-    struct control_request *r = arg;
-
     if (!control_resume(r)) {
         err_free(&e);
-    } else if (e != NULL) {
+        return false;
+    }
+    if (e != NULL) {
         control_fail(r, e);
-    } else {
-        control_answer_empty(r);
+        return false;
+    }
+    return true;
+}
+
+void control_answer_done(void *arg, struct err *e)
+{
+    if (control_came(arg, e)) {
+        control_answer_empty(arg);
     }
 }

@@ -95,6 +95,9 @@ struct err *control_wait(struct control_request *r, int64_t ms, const char *what
 /** control_resume() - the callback came: false when nobody waits any more; the request has ended
  * then, and the other parts may be about to end too */
 bool control_resume(struct control_request *r) MUST_CHECK;
+/** control_came() - control_resume() with a result or @e (taken): true when there is a result and
+ * somebody who wants it; else the request has ended, an error is answered */
+bool control_came(struct control_request *r, struct err *e) MUST_CHECK;
 /** control_answer_done() - a callback as a whole, @arg being the request: @e (taken), or 204 */
 void control_answer_done(void *arg, struct err *e);
 
