@@ -63,10 +63,12 @@ static void test_crash_fails_what_it_had_and_spares_the_queue(void **state)
     pid_t first = status().pid;
 
     io_helper_limits(helper, 2, 2);
+    kill(first, SIGSTOP); /* so that it does not die before it has both */
     ask(2, OP_SIGNAL, SIGSEGV);
     ask(3, OP_ECHO, 3); /* with it as well, behind the one that kills it */
     ask(4, OP_ECHO, 4); /* in the queue */
     assert_int_equal(status().outstanding, 2);
+    kill(first, SIGCONT);
     wait_for(4);
     assert_failed(2, ERR_GONE, "helper demo died: killed by signal 11 (Segmentation fault)");
     assert_failed(3, ERR_GONE, "helper demo died: killed by signal 11");
