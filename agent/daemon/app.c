@@ -239,7 +239,8 @@ static struct err *build(struct app *a, const struct app_options *o)
         e = parts_registry_new(a->config, a->loop, a->signers.vault, &a->registry);
     }
     if (e == NULL) {
-        e = parts_sockets_new(a->config, socket, a->loop, a->identities, a->remote, &a->sockets);
+        e = parts_sockets_new(a->config, socket, o->control != NULL, a->loop, a->identities,
+                              a->remote, &a->sockets);
     }
     if (e == NULL) {
         e = listen_control(a, control, socket);

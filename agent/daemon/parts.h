@@ -58,15 +58,17 @@ void parts_registry_deinit(struct parts_registry *r);
 struct err *parts_binder(const struct config *c, const struct parts_signers *signers,
                          struct bind_deps *deps, struct bind_registry **ret) MUST_CHECK;
 
-/** parts_sockets() - agent.socket and the further ones, listening
- * @path: of agent.socket, where the command line does not say another */
+/** agent.socket and the further ones, listening. */
 struct parts_sockets {
     struct protocol_socket **all; /* agent.socket is the first */
     size_t n;
 };
-struct err *parts_sockets_new(const struct config *c, const char *path, struct io_loop *l,
-                              struct identity_set *identities, struct remote *remote,
-                              struct parts_sockets *ret) MUST_CHECK;
+/** parts_sockets_new() - bind and serve them
+ * @path:      of agent.socket, where the command line does not say another
+ * @only_main: no further ones: the agent of a single command */
+struct err *parts_sockets_new(const struct config *c, const char *path, bool only_main,
+                              struct io_loop *l, struct identity_set *identities,
+                              struct remote *remote, struct parts_sockets *ret) MUST_CHECK;
 void parts_sockets_deinit(struct parts_sockets *s);
 /** parts_sockets_count() - of all of them together */
 void parts_sockets_count(const struct parts_sockets *s, struct protocol_stats *ret);

@@ -44,9 +44,9 @@ static struct err *allow_users(const struct config_socket *from, struct protocol
     return err_add(e, "agent socket %s", from->path);
 }
 
-struct err *parts_sockets_new(const struct config *c, const char *path, struct io_loop *l,
-                              struct identity_set *identities, struct remote *remote,
-                              struct parts_sockets *ret)
+struct err *parts_sockets_new(const struct config *c, const char *path, bool only_main,
+                              struct io_loop *l, struct identity_set *identities,
+                              struct remote *remote, struct parts_sockets *ret)
 {
     const char *scope = scope_of_main(c);
     struct policy_view view = {.scope = scope};
@@ -57,7 +57,7 @@ struct err *parts_sockets_new(const struct config *c, const char *path, struct i
     }
     struct err *e = listen_at(path, &view, l, identities, remote, ret);
 
-    for (unsigned i = 0; e == NULL && i < c->sockets_count; i++) {
+    for (unsigned i = 0; e == NULL && !only_main && i < c->sockets_count; i++) {
         const struct config_socket *from = &c->sockets[i];
         AUTO(text_list_free) char **tags = NULL;
         bool ok = true;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "store/db.h"
 
@@ -147,7 +148,7 @@ static struct err *set_up(struct store_db *db)
     return e;
 }
 
-struct err *store_db_open(const char *path, struct store_db **ret)
+static struct err *open_once(const char *path, struct store_db **ret)
 {
     AUTO(store_db_free) struct store_db *db = NULL;
     struct err *e = make_file(path);
@@ -165,6 +166,22 @@ struct err *store_db_open(const char *path, struct store_db **ret)
     e = e == NULL ? store_db_migrate(db) : e;
     if (e == NULL) {
         *ret = take(&db);
+    }
+    return e;
+}
+
+/* While another process makes the database, SQLite gives up at once where waiting could be a deadlock
+ * (the change to WAL): so its own time-out does not cover all, and we start over. */
+struct err *store_db_open(const char *path, struct store_db **ret)
+{
+    struct mono until = mono_in(STORE_DB_BUSY_MS);
+    struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
+    struct err *e = open_once(path, ret);
+
+    while (err_is(e, ERR_BUSY) && !mono_passed(until)) {
+        err_free(&e);
+        nanosleep(&pause, NULL);
+        e = open_once(path, ret);
     }
     return e;
 }

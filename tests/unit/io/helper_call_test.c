@@ -282,9 +282,12 @@ static void test_cancel(void **state)
     wait_for(4);
     assert_false(t.reply[2].came);
     assert_false(t.reply[4].came);
-    ask(7, OP_ECHO, 7);
-    wait_for(5);
-    assert_int_equal(status().outstanding, 0);
+    for (unsigned n = 7; status().outstanding > 0; n++) { /* the cancelled one is answered, too */
+        assert_true(n < REPLIES_MAX);
+        ask(n, OP_ECHO, n);
+        wait_for(n - 2);
+    }
+    assert_false(t.reply[2].came);
 }
 
 static void test_events(void **state)
