@@ -98,8 +98,12 @@ class SshAgent:
     def __enter__(self):
         self.process = subprocess.Popen(["ssh-agent", "-D", "-a", self.socket],
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        await_that(self.socket.exists, "ssh-agent makes its socket", self.process)
+        await_that(self._answers, "ssh-agent listens", self.process)
         return self
+
+    def _answers(self):
+        with socket.socket(socket.AF_UNIX) as s:  # it is there a moment before it listens
+            return s.connect_ex(str(self.socket)) == 0
 
     def __exit__(self, *_):
         self.stop()
