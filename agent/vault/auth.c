@@ -38,7 +38,7 @@ struct loan {
     uint64_t generation;
 };
 
-static const struct vault_auth_method *const methods[] = {
+static const struct vault_auth_method *const methods[VAULT_LOGINS] = {
     [VAULT_LOGIN_TOKEN] = &vault_auth_token,
     [VAULT_LOGIN_APPROLE] = &vault_auth_approle,
 };
@@ -64,7 +64,8 @@ struct err *vault_auth_memory_new(struct vault_auth_memory **ret)
     AUTO(vault_auth_memory_free) struct vault_auth_memory *m = calloc(1, sizeof *m);
 
     for (size_t i = 0; m != NULL && i < ARRAY_LEN(methods); i++) {
-        if (methods[i]->new_memory != NULL && (m->of[i] = methods[i]->new_memory()) == NULL) {
+        if (methods[i] != NULL && methods[i]->new_memory != NULL &&
+            (m->of[i] = methods[i]->new_memory()) == NULL) {
             return err_nomem();
         }
     }
@@ -75,6 +76,10 @@ struct err *vault_auth_memory_new(struct vault_auth_memory **ret)
 struct err *vault_auth_new(enum vault_login login, struct vault_auth_memory *memory,
                            struct vault_auth **ret)
 {
+    if (methods[login] == NULL) {
+        return err_new(ERR_UNSUPPORTED, "this holdfast-vault cannot log in by %s",
+                       vault_login_name(login));
+    }
     struct vault_auth *a = calloc(1, sizeof *a);
 
     if (a == NULL) {

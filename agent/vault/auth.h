@@ -28,6 +28,11 @@ struct vault_auth_method {
 
 extern const struct vault_auth_method vault_auth_token;
 extern const struct vault_auth_method vault_auth_approle;
+extern const struct vault_auth_method vault_auth_cert;
+extern const struct vault_auth_method vault_auth_jwt;
+extern const struct vault_auth_method vault_auth_kubernetes;
+extern const struct vault_auth_method vault_auth_userpass;
+extern const struct vault_auth_method vault_auth_token_key;
 
 /** What the methods remember, for all servers of a helper. */
 struct vault_auth_memory;
@@ -39,7 +44,8 @@ void vault_auth_memory_free(struct vault_auth_memory **m);
 /** One server's login, shared by all workers. */
 struct vault_auth;
 
-/** vault_auth_new() - the login state of one server; nothing is asked yet. @memory is borrowed. NOMEM */
+/** vault_auth_new() - the login state of one server; nothing is asked yet. @memory is borrowed.
+ * NOMEM, UNSUPPORTED */
 struct err *vault_auth_new(enum vault_login login, struct vault_auth_memory *memory,
                            struct vault_auth **ret) MUST_CHECK;
 void vault_auth_free(struct vault_auth **a);

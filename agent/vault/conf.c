@@ -11,13 +11,57 @@
 #include <stdlib.h>
 
 static const size_t conf_texts[] = {
-    offsetof(struct vault_conf, name),          offsetof(struct vault_conf, address),
-    offsetof(struct vault_conf, server_name),   offsetof(struct vault_conf, namespace_),
-    offsetof(struct vault_conf, ca_bundle),     offsetof(struct vault_conf, ca_pem),
-    offsetof(struct vault_conf, login_mount),   offsetof(struct vault_conf, token_file),
-    offsetof(struct vault_conf, role_id_file),  offsetof(struct vault_conf, secret_id_file),
+    offsetof(struct vault_conf, name),
+    offsetof(struct vault_conf, address),
+    offsetof(struct vault_conf, server_name),
+    offsetof(struct vault_conf, namespace_),
+    offsetof(struct vault_conf, ca_bundle),
+    offsetof(struct vault_conf, ca_pem),
+    offsetof(struct vault_conf, login_mount),
+    offsetof(struct vault_conf, token_file),
+    offsetof(struct vault_conf, role_id_file),
+    offsetof(struct vault_conf, secret_id_file),
     offsetof(struct vault_conf, wrapping_path),
+    offsetof(struct vault_conf, role),
+    offsetof(struct vault_conf, jwt_file),
+    offsetof(struct vault_conf, user),
+    offsetof(struct vault_conf, password_file),
+    offsetof(struct vault_conf, client_key),
+    offsetof(struct vault_conf, client_public_pem),
+    offsetof(struct vault_conf, client_problem),
+    offsetof(struct vault_conf, client_cert_pem),
+    offsetof(struct vault_conf, jwt_issuer),
+    offsetof(struct vault_conf, jwt_subject),
+    offsetof(struct vault_conf, jwt_audience),
+    offsetof(struct vault_conf, proxy),
+    offsetof(struct vault_conf, no_proxy),
 };
+
+static const char *const login_names[VAULT_LOGINS] = {
+    [VAULT_LOGIN_TOKEN] = "token",
+    [VAULT_LOGIN_APPROLE] = "approle",
+    [VAULT_LOGIN_CERT] = "cert",
+    [VAULT_LOGIN_JWT] = "jwt",
+    [VAULT_LOGIN_KUBERNETES] = "kubernetes",
+    [VAULT_LOGIN_USERPASS] = "userpass",
+    [VAULT_LOGIN_TOKEN_KEY] = "token-key",
+};
+
+const char *vault_login_name(enum vault_login login)
+{
+    return login_names[login];
+}
+
+bool vault_login_find(const char *word, enum vault_login *ret)
+{
+    for (size_t i = 0; i < ARRAY_LEN(login_names); i++) {
+        if (text_eq(word, login_names[i])) {
+            *ret = (enum vault_login)i;
+            return true;
+        }
+    }
+    return false;
+}
 
 /* --- optional strings ------------------------------------------------------------------------ */
 
@@ -110,6 +154,10 @@ struct err *vault_conf_check(const struct vault_conf *c)
     if (c->request_timeout_ms < 0 || c->renew_interval_s < 0 || c->renew_interval_s > INT32_MAX) {
         return err_new(ERR_INPUT, "%s: a time below 0, or too long", c->name);
     }
+    if ((unsigned)c->login >= VAULT_LOGINS) {
+        return err_new(ERR_INPUT, "%s: no way to log in has number %u", c->name,
+                       (unsigned)c->login);
+    }
     return NULL;
 }
 
@@ -128,7 +176,9 @@ void vault_conf_put(struct buf *b, const struct vault_conf *conf)
         buf_put_cstr(b, c.addresses[i]);
     }
     buf_put_u8(b, (uint8_t)c.login);
+    buf_put_bool(b, c.token_wrapped);
     buf_put_bool(b, c.secret_id_wrapped);
+    buf_put_bool(b, c.revoke_on_stop);
     buf_put_bool(b, c.renew_by_interval);
     buf_put_u64(b, (uint64_t)c.request_timeout_ms);
     buf_put_u64(b, (uint64_t)c.renew_interval_s);
@@ -162,13 +212,15 @@ static struct err *get_all(struct rd *r, struct vault_conf *c)
     uint8_t login = rd_u8(r);
 
     c->login = (enum vault_login)login;
+    c->token_wrapped = rd_bool(r);
     c->secret_id_wrapped = rd_bool(r);
+    c->revoke_on_stop = rd_bool(r);
     c->renew_by_interval = rd_bool(r);
     c->request_timeout_ms = (int64_t)rd_u64(r);
     c->renew_interval_s = (int64_t)rd_u64(r);
     struct view token = rd_string(r);
 
-    if (rd_failed(r) || login > VAULT_LOGIN_APPROLE) {
+    if (rd_failed(r) || login >= VAULT_LOGINS) {
         rd_fail(r);
         return err_new(ERR_PROTOCOL, "malformed Vault configuration in a frame");
     }

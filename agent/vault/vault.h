@@ -6,7 +6,21 @@
 #include "signer/signer.h"
 
 /** How holdfast-vault logs in. One file a method; the helper reads the secret files itself. */
-enum vault_login { VAULT_LOGIN_TOKEN, VAULT_LOGIN_APPROLE };
+enum vault_login {
+    VAULT_LOGIN_TOKEN,
+    VAULT_LOGIN_APPROLE,
+    VAULT_LOGIN_CERT,
+    VAULT_LOGIN_JWT,
+    VAULT_LOGIN_KUBERNETES,
+    VAULT_LOGIN_USERPASS,
+    VAULT_LOGIN_TOKEN_KEY, /* Vault's jwt method, with a JWT signed by a key on a token */
+};
+enum { VAULT_LOGINS = VAULT_LOGIN_TOKEN_KEY + 1 };
+
+/** vault_login_name() - the word in holdfast.yaml and in a connector: "token", "token-key" */
+const char *vault_login_name(enum vault_login login);
+/** vault_login_find() - the method of this word; @ret is written only when there is one */
+bool vault_login_find(const char *word, enum vault_login *ret);
 
 /** One Vault or OpenBao server as configured. Strings are borrowed; NULL where absent. */
 struct vault_conf {
@@ -23,14 +37,28 @@ struct vault_conf {
     const char *login_mount;    /* "approle" */
     const char *token_file;     /* token: this file ... */
     const struct secret *token; /* ... or this value, which came by environment */
+    bool token_wrapped;         /* it is a response-wrapping token of the real one, unwrapped once;
+                                   @wrapping_path is checked */
     const char *role_id_file;   /* approle */
     const char *secret_id_file;
-    bool secret_id_wrapped;     /* the file holds a response-wrapping token, used once */
-    const char *wrapping_path;  /* expected creation path of the wrapped secret id; NULL: the
+    bool secret_id_wrapped;    /* the file holds a response-wrapping token, used once */
+    const char *wrapping_path; /* expected creation path of the wrapped secret id; NULL: the
                                        login mount's role path is required to match in its prefix */
-    int64_t request_timeout_ms; /* per HTTP request; 0: 10 s */
-    bool renew_by_interval;     /* false: a Vault token is renewed on use, after 2/3 of its time */
-    int64_t renew_interval_s;   /* true: every so often, used or not; 0: never. A root token
+    const char *role;          /* cert (optional), jwt, kubernetes, token-key */
+    const char *jwt_file;      /* jwt; kubernetes, where NULL is the service account's own */
+    const char *user;          /* userpass */
+    const char *password_file;
+    const char *client_key;        /* cert, token-key: a PKCS#11 URI, the agent's name for it */
+    const char *client_public_pem; /* its public half, SubjectPublicKeyInfo; NULL: not found ... */
+    const char *client_problem;    /* ... because of this, which is the login's error */
+    const char *client_cert_pem;   /* cert: its certificate, leaf first, then the chain */
+    const char *jwt_issuer;        /* token-key: claims; NULL: "holdfast" */
+    const char *jwt_subject, *jwt_audience;
+    bool revoke_on_stop;          /* a Vault token that a login gave ends at a clean stop */
+    const char *proxy, *no_proxy; /* as libcurl has them; NULL: the environment's */
+    int64_t request_timeout_ms;   /* per HTTP request; 0: 10 s */
+    bool renew_by_interval;   /* false: a Vault token is renewed on use, after 2/3 of its time */
+    int64_t renew_interval_s; /* true: every so often, used or not; 0: never. A root token
                                    demands 0 */
 };
 

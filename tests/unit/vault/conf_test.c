@@ -95,6 +95,8 @@ static void a_whole_configuration_survives_the_way(void **state)
         .request_timeout_ms = 1234,
         .renew_by_interval = true,
         .renew_interval_s = 600,
+        .token_wrapped = true,
+        .revoke_on_stop = true,
     };
     struct vault_conf got = sent(&conf);
 
@@ -108,12 +110,83 @@ static void a_whole_configuration_survives_the_way(void **state)
     assert_int_equal(got.request_timeout_ms, 1234);
     assert_true(got.renew_by_interval);
     assert_int_equal(got.renew_interval_s, 600);
+    assert_true(got.token_wrapped);
+    assert_true(got.revoke_on_stop);
+    assert_null(got.role);
     assert_null(got.token);
     assert_int_equal(vault_conf_addresses(&got), 3);
     assert_string_equal(vault_conf_address(&got, 0), "https://b");
     assert_string_equal(vault_conf_address(&got, 2), "https://d");
     assert_string_equal(vault_conf_address(&got, 4), "https://c"); /* around */
     vault_conf_deinit(&got);
+}
+
+static void assert_logins_are_the_same(const struct vault_conf *a, const struct vault_conf *b)
+{
+    assert_int_equal(a->login, b->login);
+    assert_string_equal(a->role, b->role);
+    assert_string_equal(a->jwt_file, b->jwt_file);
+    assert_string_equal(a->user, b->user);
+    assert_string_equal(a->password_file, b->password_file);
+    assert_string_equal(a->client_key, b->client_key);
+    assert_string_equal(a->client_public_pem, b->client_public_pem);
+    assert_string_equal(a->client_problem, b->client_problem);
+    assert_string_equal(a->client_cert_pem, b->client_cert_pem);
+    assert_string_equal(a->jwt_issuer, b->jwt_issuer);
+    assert_string_equal(a->jwt_subject, b->jwt_subject);
+    assert_string_equal(a->jwt_audience, b->jwt_audience);
+    assert_string_equal(a->proxy, b->proxy);
+    assert_string_equal(a->no_proxy, b->no_proxy);
+}
+
+static void every_login_survives_the_way_and_a_copy(void **state)
+{
+    struct vault_conf conf = {
+        .name = "lab",
+        .address = "https://b",
+        .role = "r",
+        .jwt_file = "/j",
+        .user = "u",
+        .password_file = "/p",
+        .client_key = "pkcs11:object=k",
+        .client_public_pem = "P",
+        .client_problem = "why",
+        .client_cert_pem = "C",
+        .jwt_issuer = "i",
+        .jwt_subject = "s",
+        .jwt_audience = "a",
+        .proxy = "http://p",
+        .no_proxy = "n",
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < VAULT_LOGINS; i++) {
+        struct vault_conf copy = {0};
+
+        conf.login = (enum vault_login)i;
+        struct vault_conf got = sent(&conf);
+        AUTO(err_free) struct err *e = vault_conf_copy(&conf, &copy);
+
+        assert_null(e);
+        assert_logins_are_the_same(&conf, &got);
+        assert_logins_are_the_same(&conf, &copy);
+        vault_conf_deinit(&got);
+        vault_conf_deinit(&copy);
+    }
+}
+
+static void each_login_has_a_name_of_its_own(void **state)
+{
+    enum vault_login found = VAULT_LOGIN_TOKEN;
+
+    (void)state;
+    for (unsigned i = 0; i < VAULT_LOGINS; i++) {
+        assert_true(vault_login_find(vault_login_name((enum vault_login)i), &found));
+        assert_int_equal(found, i);
+    }
+    assert_string_equal(vault_login_name(VAULT_LOGIN_TOKEN_KEY), "token-key");
+    assert_false(vault_login_find("tokenkey", &found));
+    assert_false(vault_login_find(NULL, &found));
 }
 
 static void a_copy_shares_nothing(void **state)
@@ -170,6 +243,9 @@ static void what_cannot_be_is_refused(void **state)
     }
     c.addresses = many;
     assert_refused(&c, ERR_LIMIT);
+    c = good;
+    c.login = (enum vault_login)VAULT_LOGINS;
+    assert_refused(&c, ERR_INPUT);
 }
 
 int main(void)
@@ -177,6 +253,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_small_configuration_survives_the_way),
         cmocka_unit_test(a_whole_configuration_survives_the_way),
+        cmocka_unit_test(every_login_survives_the_way_and_a_copy),
+        cmocka_unit_test(each_login_has_a_name_of_its_own),
         cmocka_unit_test(a_copy_shares_nothing),
         cmocka_unit_test(what_cannot_be_is_refused),
     };
