@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/scheme.h"
 #include "base/secret.h"
 #include "base/text.h"
 
