@@ -79,11 +79,14 @@ struct control_deps {
  * @token:       value of its token_environment; NULL: there is none (borrowed)
  * @ret:         named "connector"; points into all of these
  * @ret_more:    list behind @ret (caller owns)
- * Errors: UNSUPPORTED (a token_environment, and no @token), NOMEM
+ * Errors: UNSUPPORTED (a token_environment, and no @token; a method of a later version), NOMEM
  */
 struct err *control_vault_conf(const json_t *connector, const json_t *certificate,
                                const struct secret *token, struct vault_conf *ret, char ***ret_more)
     MUST_CHECK;
+/** control_vault_defaults() - what a login that says nothing has: the method's usual mount, and for a
+ * token the file in which Vault's own token helper keeps it for the agent's user */
+void control_vault_defaults(struct vault_conf *c);
 
 /** control_new() - serve @fd, as io_listen_bind() gives it (taken). A uid without a grant is refused
  * at accept; every waiting request has a deadline. @path is unlinked at the end; NULL: leave it. With

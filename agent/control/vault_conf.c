@@ -3,6 +3,11 @@
  * read from files here: holdfast-vault does that. It is here because this is the lowest folder that
  * knows both registry/ and vault/.
  */
+#include <limits.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <unistd.h>
+
 #include "control/control.h"
 
 enum { MINUTE_S = 60 };
@@ -25,18 +30,51 @@ static struct err *copy_texts(const json_t *array, size_t from, char ***ret)
     return NULL;
 }
 
-static void put_login(const json_t *login, struct vault_conf *c)
+static bool flag_of(const json_t *o, const char *name)
 {
-    const char *mount = text_of(login, "mount");
+    return json_is_true(json_object_get(o, name));
+}
 
-    c->login =
-        text_eq(text_of(login, "method"), "approle") ? VAULT_LOGIN_APPROLE : VAULT_LOGIN_TOKEN;
-    c->login_mount = mount != NULL ? mount : "approle";
+void control_vault_defaults(struct vault_conf *c)
+{
+    static char helper_file[PATH_MAX];
+    const struct passwd *user = helper_file[0] == '\0' ? getpwuid(geteuid()) : NULL;
+
+    if (user != NULL) {
+        snprintf(helper_file, sizeof helper_file, "%s/.vault-token", user->pw_dir);
+    }
+    if (c->login == VAULT_LOGIN_TOKEN && c->token_file == NULL && c->token == NULL) {
+        c->token_file = helper_file;
+    }
+    if (c->login_mount == NULL) {
+        c->login_mount = c->login == VAULT_LOGIN_TOKEN_KEY ? "jwt" : vault_login_name(c->login);
+    }
+}
+
+static struct err *put_login(const json_t *login, struct vault_conf *c)
+{
+    if (!vault_login_find(text_of(login, "method"), &c->login)) {
+        return err_new(ERR_UNSUPPORTED, "this agent knows no login method '%s'",
+                       text_of(login, "method"));
+    }
+    c->login_mount = text_of(login, "mount");
+    c->role = text_of(login, "role");
     c->token_file = text_of(login, "token_file");
+    c->token_wrapped = flag_of(login, "token_wrapped");
     c->role_id_file = text_of(login, "role_id_file");
     c->secret_id_file = text_of(login, "secret_id_file");
-    c->secret_id_wrapped = json_is_true(json_object_get(login, "secret_id_wrapped"));
+    c->secret_id_wrapped = flag_of(login, "secret_id_wrapped");
     c->wrapping_path = text_of(login, "wrapping_path");
+    c->jwt_file = text_of(login, "jwt_file");
+    c->user = text_of(login, "user");
+    c->password_file = text_of(login, "password_file");
+    c->client_key = text_of(login, "key");
+    c->jwt_audience = text_of(login, "audience");
+    c->jwt_issuer = text_of(login, "issuer");
+    c->jwt_subject = text_of(login, "subject");
+    c->revoke_on_stop = flag_of(login, "revoke_on_stop");
+    control_vault_defaults(c);
+    return NULL;
 }
 
 struct err *control_vault_conf(const json_t *connector, const json_t *certificate,
@@ -52,6 +90,8 @@ struct err *control_vault_conf(const json_t *connector, const json_t *certificat
         .namespace_ = text_of(connector, "namespace"),
         .ca_pem = text_of(certificate, "pem"),
         .token = token,
+        .proxy = text_of(connector, "proxy"),
+        .no_proxy = text_of(connector, "no_proxy"),
         .request_timeout_ms = json_integer_value(json_object_get(connector, "timeout_s")) * 1000,
         .renew_by_interval = true,
         .renew_interval_s = minutes * MINUTE_S,
@@ -61,9 +101,11 @@ struct err *control_vault_conf(const json_t *connector, const json_t *certificat
         return err_new(ERR_UNSUPPORTED, "the agent's environment has no variable %s",
                        text_of(login, "token_environment"));
     }
-    put_login(login, &c);
-    struct err *e = copy_texts(addresses, 1, ret_more);
+    struct err *e = put_login(login, &c);
 
+    if (e == NULL) {
+        e = copy_texts(addresses, 1, ret_more);
+    }
     if (e == NULL) {
         c.addresses = *ret_more;
         *ret = c;

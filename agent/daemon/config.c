@@ -69,7 +69,7 @@ static struct err *fill_in(struct config *c)
         struct config_vault *v = c->signers[i].vault;
 
         if (v != NULL) {
-            ok = fill(&v->timeout, strdup("10s")) && fill(&v->login.mount, strdup("approle"));
+            ok = fill(&v->timeout, strdup("10s"));
         }
     }
     return ok ? NULL : err_nomem();

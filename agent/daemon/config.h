@@ -48,17 +48,26 @@ struct config_token {
     unsigned pin_count;
 };
 
+/** Which keys a method has is a table in config_login.c. */
 struct config_login {
-    char *method; /* token, approle */
-    char *mount;
-    char *token_file, *token_environment;
+    char *method; /* as vault_login_name() has them */
+    char *mount, *role;
+    char *token_file, *token_environment; /* token: neither: the file of Vault's token helper */
     char *role_id_file, *secret_id_file;
-    bool secret_id_wrapped;
+    bool token_wrapped, secret_id_wrapped;
     char *wrapping_path;
+    char *jwt_file, *user, *password_file;
+    char *key; /* cert, token-key: URI */
+    bool share_with_ssh;
+    char *audience, *issuer, *subject;
+    bool revoke_on_stop;
+    char *token, *role_id, *secret_id, *jwt, *password; /* always NULL: values are refused */
 };
 
 struct config_vault {
-    char *address, *namespace_, *ca_bundle, *timeout;
+    char *address, *server_name, *namespace_, *ca_bundle, *timeout, *proxy, *no_proxy;
+    char **addresses; /* more of the same cluster */
+    unsigned addresses_count;
     struct config_login login;
 };
 

@@ -10,7 +10,7 @@
 #include "pkcs11/module/module.h"
 #include "ssh/ssh.h"
 
-static struct err *check_uri(const struct config_place *at, const char *key, const char *uri)
+struct err *config_check_uri(const struct config_place *at, const char *key, const char *uri)
 {
     AUTO(p11_uri_free) struct p11_uri *parsed = NULL;
     AUTO(err_free) struct err *e = p11_uri_parse(uri, &parsed);
@@ -18,7 +18,7 @@ static struct err *check_uri(const struct config_place *at, const char *key, con
     return e != NULL ? config_wrong(at, key, "%s", err_text(e)) : NULL;
 }
 
-static struct err *check_duration(const struct config_place *at, const char *key, const char *text)
+struct err *config_check_duration(const struct config_place *at, const char *key, const char *text)
 {
     int64_t s = 0;
     AUTO(err_free) struct err *e = text != NULL ? text_duration(text, &s) : NULL;
@@ -96,7 +96,7 @@ static struct err *check_tokens(struct config_place *at)
         struct err *e = config_check_name(at, t->name);
 
         if (e == NULL) {
-            e = check_uri(at, "uri", t->uri);
+            e = config_check_uri(at, "uri", t->uri);
         }
         for (unsigned k = 0; e == NULL && k < t->pin_count; k++) {
             e = check_pin(at, &t->pin[k]);
@@ -113,42 +113,9 @@ static struct err *check_tokens(struct config_place *at)
     return NULL;
 }
 
-static struct err *check_login(struct config_place *at, const struct config_login *l)
-{
-    if (strcmp(l->method, "token") == 0) {
-        if ((l->token_file != NULL) == (l->token_environment != NULL)) {
-            return config_wrong(at, "vault.login",
-                                "method token needs exactly one of token-file and "
-                                "token-environment");
-        }
-        return NULL;
-    }
-    if (strcmp(l->method, "approle") != 0) {
-        return config_wrong(at, "vault.login.method", "'%s' is none of token, approle", l->method);
-    }
-    if (l->role_id_file == NULL || l->secret_id_file == NULL) {
-        return config_wrong(at, "vault.login",
-                            "method approle needs role-id-file and secret-id-file");
-    }
-    return NULL;
-}
-
-static struct err *check_vault(struct config_place *at, const struct config_vault *v)
-{
-    struct err *e = check_duration(at, "vault.timeout", v->timeout);
-
-    if (e != NULL) {
-        return e;
-    }
-    if (strncmp(v->address, "https://", 8) != 0) {
-        return config_wrong(at, "vault.address", "'%s' must start with https://", v->address);
-    }
-    return check_login(at, &v->login);
-}
-
 static struct err *check_ca(struct config_place *at, const struct config_ca *ca)
 {
-    struct err *e = check_uri(at, "ca.key", ca->key);
+    struct err *e = config_check_uri(at, "ca.key", ca->key);
 
     if (e == NULL && ca->roles_count == 0) {
         e = config_wrong(at, "ca", "needs roles: at least one, with name and principals");
@@ -163,10 +130,10 @@ static struct err *check_ca(struct config_place *at, const struct config_ca *ca)
                              r->name);
         }
         if (e == NULL) {
-            e = check_duration(at, "ca.roles", r->ttl);
+            e = config_check_duration(at, "ca.roles", r->ttl);
         }
         if (e == NULL) {
-            e = check_duration(at, "ca.roles", r->max_ttl);
+            e = config_check_duration(at, "ca.roles", r->max_ttl);
         }
     }
     return e;
@@ -191,7 +158,7 @@ static struct err *check_signers(struct config_place *at)
             }
         }
         if (e == NULL) {
-            e = s->vault != NULL ? check_vault(at, s->vault) : check_ca(at, s->ca);
+            e = s->vault != NULL ? config_check_vault(at, s->vault) : check_ca(at, s->ca);
         }
         if (e != NULL) {
             return e;
@@ -245,7 +212,7 @@ static struct err *check_certificate(struct config_place *at, const struct confi
     }
     struct err *e = check_principals(at, w);
 
-    return e != NULL ? e : check_duration(at, "ttl", w->ttl);
+    return e != NULL ? e : config_check_duration(at, "ttl", w->ttl);
 }
 
 static struct err *check_identity(struct config_place *at, unsigned i)
@@ -257,7 +224,7 @@ static struct err *check_identity(struct config_place *at, unsigned i)
     struct err *e = config_check_name(at, id->name);
 
     if (e == NULL) {
-        e = check_uri(at, "key", id->key);
+        e = config_check_uri(at, "key", id->key);
     }
     for (unsigned k = 0; e == NULL && k < i; k++) {
         if (strcmp(c->identities[k].name, id->name) == 0) {

@@ -11,7 +11,7 @@
  */
 struct err *config_check(struct config *c, struct view text) MUST_CHECK;
 
-/* Between config_check.c and config_place.c, config_access.c only. */
+/* Between config_check.c and config_place.c, config_access.c, config_login.c only. */
 
 /** What is being checked. */
 struct config_place {
@@ -23,6 +23,16 @@ struct config_place {
 struct err *config_wrong(const struct config_place *at, const char *key, const char *fmt, ...)
     PRINTF_LIKE(3, 4) MUST_CHECK;
 struct err *config_check_name(const struct config_place *at, const char *name) MUST_CHECK;
+
+/** config_check_uri(), config_check_duration() - a PKCS#11 URI; a time above 0, or NULL */
+struct err *config_check_uri(const struct config_place *at, const char *key, const char *uri)
+    MUST_CHECK;
+struct err *config_check_duration(const struct config_place *at, const char *key, const char *text)
+    MUST_CHECK;
+
+/** config_check_vault() - a signer's vault: how it is reached and logged in to (config_login.c) */
+struct err *config_check_vault(const struct config_place *at, const struct config_vault *v)
+    MUST_CHECK;
 
 /** config_check_sockets(), config_check_registry(), config_check_grants() - those parts of the file */
 struct err *config_check_sockets(struct config_place *at) MUST_CHECK;

@@ -5,10 +5,38 @@
 #include <stdlib.h>
 
 #include "ca/ca.h"
+#include "control/control.h"
 #include "daemon/parts.h"
 
+/* What a configuration for vault/ owns beside what it borrows. */
+struct owned {
+    struct secret *token;
+    char **addresses;
+};
+
+static void put_login(const struct config_login *l, struct vault_conf *to)
+{
+    vault_login_find(l->method, &to->login); /* config_login.c has seen to it that there is one */
+    to->login_mount = l->mount;
+    to->role = l->role;
+    to->token_file = l->token_file;
+    to->token_wrapped = l->token_wrapped;
+    to->role_id_file = l->role_id_file;
+    to->secret_id_file = l->secret_id_file;
+    to->secret_id_wrapped = l->secret_id_wrapped;
+    to->wrapping_path = l->wrapping_path;
+    to->jwt_file = l->jwt_file;
+    to->user = l->user;
+    to->password_file = l->password_file;
+    to->client_key = l->key;
+    to->jwt_audience = l->audience;
+    to->jwt_issuer = l->issuer;
+    to->jwt_subject = l->subject;
+    to->revoke_on_stop = l->revoke_on_stop;
+}
+
 static struct err *vault_conf(const struct config_signer *from, struct vault_conf *to,
-                              struct secret **ret_token)
+                              struct owned *ret)
 {
     const struct config_vault *v = from->vault;
     const struct config_login *l = &v->login;
@@ -16,23 +44,25 @@ static struct err *vault_conf(const struct config_signer *from, struct vault_con
     struct err *e = text_duration(v->timeout, &timeout_s);
 
     if (e == NULL && l->token_environment != NULL) {
-        e = secret_from_env(l->token_environment, ret_token);
+        e = secret_from_env(l->token_environment, &ret->token);
+    }
+    for (unsigned i = 0; e == NULL && i < v->addresses_count; i++) {
+        e = text_list_add(&ret->addresses, v->addresses[i]) ? NULL : err_nomem();
     }
     *to = (struct vault_conf){
         .name = from->name,
         .address = v->address,
+        .addresses = ret->addresses,
+        .server_name = v->server_name,
         .namespace_ = v->namespace_,
         .ca_bundle = v->ca_bundle,
-        .login = strcmp(l->method, "approle") == 0 ? VAULT_LOGIN_APPROLE : VAULT_LOGIN_TOKEN,
-        .login_mount = l->mount,
-        .token_file = l->token_file,
-        .token = *ret_token,
-        .role_id_file = l->role_id_file,
-        .secret_id_file = l->secret_id_file,
-        .secret_id_wrapped = l->secret_id_wrapped,
-        .wrapping_path = l->wrapping_path,
+        .token = ret->token,
+        .proxy = v->proxy,
+        .no_proxy = v->no_proxy,
         .request_timeout_ms = timeout_s * 1000,
     };
+    put_login(l, to);
+    control_vault_defaults(to);
     return err_add(e, "signer %s", from->name);
 }
 
@@ -40,21 +70,22 @@ static struct err *make_vault(const struct config *c, struct io_loop *l, const c
                               size_t n, struct parts_signers *s, struct signer **ret)
 {
     AUTO(auto_free) struct vault_conf *conf = calloc(n + 1, sizeof *conf);
-    AUTO(auto_free) struct secret **tokens = calloc(n + 1, sizeof *tokens);
-    struct err *e = conf == NULL || tokens == NULL ? err_nomem() : NULL;
+    AUTO(auto_free) struct owned *owned = calloc(n + 1, sizeof *owned);
+    struct err *e = conf == NULL || owned == NULL ? err_nomem() : NULL;
     size_t at = 0;
 
     for (unsigned i = 0; e == NULL && i < c->signers_count; i++) {
         if (c->signers[i].vault != NULL) {
-            e = vault_conf(&c->signers[i], &conf[at], &tokens[at]);
+            e = vault_conf(&c->signers[i], &conf[at], &owned[at]);
             at++;
         }
     }
     if (e == NULL) {
         e = vault_new(l, helper, conf, n, &s->vault, ret);
     }
-    for (size_t i = 0; tokens != NULL && i < n; i++) {
-        secret_free(&tokens[i]);
+    for (size_t i = 0; owned != NULL && i < n; i++) {
+        secret_free(&owned[i].token);
+        text_list_free(&owned[i].addresses);
     }
     return e;
 }

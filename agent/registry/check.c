@@ -53,6 +53,17 @@ struct err *registry_check_url(const char *text)
     return NULL;
 }
 
+struct err *registry_check_proxy(const char *text)
+{
+    if (strchr(text, '@') != NULL) {
+        return err_new(ERR_DENIED, "holds a user name or password, which does not belong here");
+    }
+    if (!only(text, LOWER UPPER DIGITS ":/._-[]")) {
+        return err_new(ERR_INPUT, "must be [SCHEME://]HOST[:PORT], as libcurl has it");
+    }
+    return NULL;
+}
+
 struct err *registry_check_segment(const char *text)
 {
     if (!only(text, LOWER UPPER DIGITS "._- @+=") || text[0] == ' ' || strcmp(text, ".") == 0 ||

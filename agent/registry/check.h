@@ -10,6 +10,8 @@
 struct err *registry_check_utf8(const char *text) MUST_CHECK;
 /** registry_check_url() - "https://host[:port][/path]": no user, query or fragment */
 struct err *registry_check_url(const char *text) MUST_CHECK;
+/** registry_check_proxy() - "[scheme://]host[:port]": no user, no password */
+struct err *registry_check_proxy(const char *text) MUST_CHECK;
 /** registry_check_path() - of a mount or namespace in Vault: "team/ssh" */
 struct err *registry_check_path(const char *text) MUST_CHECK;
 /** registry_check_segment() - a name in Vault that is one part of a path: a role */

@@ -2,20 +2,29 @@
  * Connectors: how a Vault or OpenBao server is reached and logged in to. Secrets are not in it: it
  * says in which file, or under which variable's name, the machine keeps them.
  */
+#include <stdio.h>
+
 #include "registry/check.h"
 
 static const char *const types[] = {"vault", NULL};
-static const char *const methods[] = {"token", "approle", NULL};
+static const char *const methods[] = {"token",      "approle",  "cert",      "jwt",
+                                      "kubernetes", "userpass", "token-key", NULL};
 
 static const struct registry_member login[] = {
     {"method", REGISTRY_TEXT, .required = true, .max = 32, .words = methods,
      .about = "how to log in"},
     {"mount", REGISTRY_TEXT, .min = 1, .max = 256, .check = registry_check_path,
-     .about = "where the login method is mounted; the method's own name where absent"},
+     .about = "where the login method is mounted; the method's own name where absent (token-key: "
+              "jwt)"},
+    {"role", REGISTRY_TEXT, .min = 1, .max = 256, .check = registry_check_segment,
+     .about = "jwt, kubernetes, token-key: the role to log in as; cert: only this one is tried"},
     {"token_file", REGISTRY_TEXT, .min = 1, .max = 4096, .check = registry_check_file,
-     .about = "token: file that holds it"},
+     .about = "token: file that holds it; without it and token_environment the one of Vault's own "
+              "token helper, ~/.vault-token of the agent's user"},
     {"token_environment", REGISTRY_TEXT, .min = 1, .max = 128, .check = registry_check_variable,
      .about = "token: variable of the agent's environment that holds it"},
+    {"token_wrapped", REGISTRY_FLAG, .preset = "false",
+     .about = "token: what is named is a wrapping token of it, to be unwrapped once"},
     {"root", REGISTRY_FLAG, .preset = "false",
      .about = "token: it is a root token, which is never renewed"},
     {"role_id_file", REGISTRY_TEXT, .min = 1, .max = 4096, .check = registry_check_file,
@@ -25,7 +34,24 @@ static const struct registry_member login[] = {
     {"secret_id_wrapped", REGISTRY_FLAG, .preset = "false",
      .about = "approle: the secret id's file holds a wrapping token, to be unwrapped once"},
     {"wrapping_path", REGISTRY_TEXT, .min = 1, .max = 512, .check = registry_check_path,
-     .about = "approle: path that the wrapping token must have been made at"},
+     .about = "token, approle: path that the wrapping token must have been made at"},
+    {"jwt_file", REGISTRY_TEXT, .min = 1, .max = 4096, .check = registry_check_file,
+     .about = "jwt: file that holds the JWT; kubernetes: the service account's own where absent"},
+    {"user", REGISTRY_TEXT, .min = 1, .max = 256, .check = registry_check_segment,
+     .about = "userpass: the user's name"},
+    {"password_file", REGISTRY_TEXT, .min = 1, .max = 4096, .check = registry_check_file,
+     .about = "userpass: file that holds the password"},
+    {"key", REGISTRY_TEXT, .min = 1, .max = 1024, .check = registry_check_key_uri,
+     .about = "cert, token-key: PKCS#11 URI of the login key; its certificate is on the token too"},
+    {"share_with_ssh", REGISTRY_FLAG, .preset = "false",
+     .about = "cert, token-key: the login key may be an SSH identity's too"},
+    {"audience", REGISTRY_TEXT, .min = 1, .max = 512,
+     .about = "token-key: the claim aud, which the role in Vault wants to be bound"},
+    {"issuer", REGISTRY_TEXT, .min = 1, .max = 512,
+     .about = "token-key: the claim iss; holdfast where absent"},
+    {"subject", REGISTRY_TEXT, .min = 1, .max = 512, .about = "token-key: the claim sub"},
+    {"revoke_on_stop", REGISTRY_FLAG, .preset = "false",
+     .about = "all but token: a Vault token that this login gave is revoked when the agent stops"},
     {.name = NULL},
 };
 
@@ -45,46 +71,87 @@ static const struct registry_member members[] = {
      .about = "name in the server's certificate where it is not the address's"},
     {"read_only", REGISTRY_FLAG, .preset = "false", .about = "never used to write to Vault"},
     {"active", REGISTRY_FLAG, .preset = "true", .about = "in use"},
+    {"proxy", REGISTRY_TEXT, .min = 1, .max = 512, .check = registry_check_proxy,
+     .about = "proxy to the server, as libcurl has it; absent: what the agent's environment says"},
+    {"no_proxy", REGISTRY_TEXT, .min = 1, .max = 1024,
+     .about = "hosts that no proxy is used for, as libcurl has it"},
     {"timeout_s", REGISTRY_NUMBER, .min = 1, .max = 300, .about = "per HTTP request; 10 if absent"},
     {.name = NULL},
 };
 
+/* Whose members which are. "but token" is every method but that one; method and mount are not here. */
+enum {
+    TOKEN = 1,
+    APPROLE = 2,
+    CERT = 4,
+    JWT = 8,
+    KUBERNETES = 16,
+    USERPASS = 32,
+    TOKEN_KEY = 64,
+    BUT_TOKEN = APPROLE | CERT | JWT | KUBERNETES | USERPASS | TOKEN_KEY,
+};
+
+static const struct rule {
+    const char *name;
+    unsigned may, must; /* bits of methods[], in its order */
+} rules[] = {
+    {"mount", BUT_TOKEN | TOKEN, 0},
+    {"role", CERT | JWT | KUBERNETES | TOKEN_KEY, JWT | KUBERNETES | TOKEN_KEY},
+    {"token_file", TOKEN, 0},
+    {"token_environment", TOKEN, 0},
+    {"token_wrapped", TOKEN, 0},
+    {"root", TOKEN, 0},
+    {"role_id_file", APPROLE, APPROLE},
+    {"secret_id_file", APPROLE, APPROLE},
+    {"secret_id_wrapped", APPROLE, 0},
+    {"wrapping_path", TOKEN | APPROLE, 0},
+    {"jwt_file", JWT | KUBERNETES, JWT},
+    {"user", USERPASS, USERPASS},
+    {"password_file", USERPASS, USERPASS},
+    {"key", CERT | TOKEN_KEY, CERT | TOKEN_KEY},
+    {"share_with_ssh", CERT | TOKEN_KEY, 0},
+    {"audience", TOKEN_KEY, 0},
+    {"issuer", TOKEN_KEY, 0},
+    {"subject", TOKEN_KEY, 0},
+    {"revoke_on_stop", BUT_TOKEN, 0},
+};
+
+/* A flag that is false says nothing. */
 static bool has(const json_t *object, const char *name)
 {
-    return json_object_get(object, name) != NULL;
+    const json_t *value = json_object_get(object, name);
+
+    return value != NULL && !json_is_false(value);
 }
 
-static struct err *check_token(const json_t *spec, const json_t *l)
+static struct err *is_of_others(const struct rule *r)
 {
-    json_int_t interval = json_integer_value(json_object_get(spec, "renewal_interval_minutes"));
+    char list[128] = "";
+    size_t len = 0;
 
-    if (has(l, "token_file") == has(l, "token_environment")) {
-        return err_new(ERR_INPUT, "/spec/login: give one of token_file and token_environment");
+    for (unsigned i = 0; methods[i] != NULL && len < sizeof list; i++) {
+        if ((r->may & (1U << i)) != 0) {
+            len += (size_t)snprintf(list + len, sizeof list - len, "%s%s", len > 0 ? ", " : "",
+                                    methods[i]);
+        }
     }
-    if (has(l, "role_id_file") || has(l, "secret_id_file") || has(l, "wrapping_path") ||
-        json_is_true(json_object_get(l, "secret_id_wrapped"))) {
-        return err_new(ERR_INPUT,
-                       "/spec/login: role_id_file, secret_id_file, secret_id_wrapped and "
-                       "wrapping_path belong to the method approle");
-    }
-    if (json_is_true(json_object_get(l, "root")) && interval != 0) {
-        return err_new(ERR_INPUT, "/spec/renewal_interval_minutes: with a root token it must be 0");
-    }
-    return NULL;
+    return err_new(ERR_INPUT, "/spec/login/%s: belongs to the method %s", r->name, list);
 }
 
-static struct err *check_approle(const json_t *l)
+static struct err *check_members(const json_t *l, const char *method)
 {
-    if (!has(l, "role_id_file") || !has(l, "secret_id_file")) {
-        return err_new(ERR_INPUT, "/spec/login: approle needs role_id_file and secret_id_file");
+    unsigned bit = 1;
+
+    for (unsigned i = 0; !text_eq(methods[i], method); i++) {
+        bit <<= 1;
     }
-    if (has(l, "token_file") || has(l, "token_environment") ||
-        json_is_true(json_object_get(l, "root"))) {
-        return err_new(ERR_INPUT, "/spec/login: token_file, token_environment and root belong to "
-                                  "the method token");
-    }
-    if (has(l, "wrapping_path") && !json_is_true(json_object_get(l, "secret_id_wrapped"))) {
-        return err_new(ERR_INPUT, "/spec/login/wrapping_path: needs secret_id_wrapped");
+    for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
+        if (has(l, rules[i].name) && (rules[i].may & bit) == 0) {
+            return is_of_others(&rules[i]);
+        }
+        if (!has(l, rules[i].name) && (rules[i].must & bit) != 0) {
+            return err_new(ERR_INPUT, "/spec/login: %s needs %s", method, rules[i].name);
+        }
     }
     return NULL;
 }
@@ -92,11 +159,21 @@ static struct err *check_approle(const json_t *l)
 static struct err *check(const json_t *spec)
 {
     const json_t *l = json_object_get(spec, "login");
+    json_int_t interval = json_integer_value(json_object_get(spec, "renewal_interval_minutes"));
+    struct err *e = check_members(l, json_string_value(json_object_get(l, "method")));
 
-    if (text_eq(json_string_value(json_object_get(l, "method")), "token")) {
-        return check_token(spec, l);
+    if (e == NULL && has(l, "token_file") && has(l, "token_environment")) {
+        e = err_new(ERR_INPUT, "/spec/login: give one of token_file and token_environment");
     }
-    return check_approle(l);
+    if (e == NULL && has(l, "wrapping_path") && !has(l, "secret_id_wrapped") &&
+        !has(l, "token_wrapped")) {
+        e = err_new(ERR_INPUT,
+                    "/spec/login/wrapping_path: needs secret_id_wrapped or token_wrapped");
+    }
+    if (e == NULL && has(l, "root") && interval != 0) {
+        e = err_new(ERR_INPUT, "/spec/renewal_interval_minutes: with a root token it must be 0");
+    }
+    return e;
 }
 
 const struct registry_kind_row registry_kind_connector = {

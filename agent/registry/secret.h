@@ -7,8 +7,8 @@
 
 /* For the files of registry/ only: what never enters the registry. No message repeats a value. */
 
-/** registry_secret_text() - DENIED when a text holds a private key or a Vault token; says the right
- * way */
+/** registry_secret_text() - DENIED when a text holds a private key, a Vault token or a JWT; says the
+ * right way */
 struct err *registry_secret_text(const char *text) MUST_CHECK;
 /** registry_secret_member() - does a member of this name ask for a secret */
 bool registry_secret_member(const char *name);

@@ -133,7 +133,23 @@ static const struct wrong {
     {"askpass: yes", "askpass: maybe", 9, "askpass"},
     {"https://vault", "http://vault", 13, "https://"},
     {"method: token,", "method: magic,", 14, "magic"},
-    {"token-file: /etc/token", "mount: x", 14, "token-file"},
+    {"token-file: /etc/token", "mount: x", 14, "no key of method token, but of approle, cert"},
+    {"token-file: /etc/token", "token-file: hunter2", 14, "absolute path of a file that holds it"},
+    {"token-file: /etc/token", "token: hunter2", 14, "give token-file or token-environment"},
+    {"token-file: /etc/token", "token-environment: hvs.x", 14, "name of a variable"},
+    {"token-file: /etc/token", "token-file: /a, token-environment: A", 14, "exclude each other"},
+    {"token-file: /etc/token", "wrapping-path: a/b", 14, "needs token-wrapped"},
+    {"method: token, token-file: /etc/token", "method: jwt, role: r", 14, "needs jwt-file"},
+    {"method: token, token-file: /etc/token", "method: jwt, role: r, jwt: x", 14, "give jwt-file"},
+    {"method: token, token-file: /etc/token", "method: kubernetes", 14, "kubernetes needs role"},
+    {"method: token, token-file: /etc/token", "method: userpass, user: u", 14,
+     "needs password-file"},
+    {"method: token, token-file: /etc/token", "method: cert", 14, "cert needs key"},
+    {"method: token, token-file: /etc/token", "method: cert, key: k", 14, "vault.login.key"},
+    {"method: token, token-file: /etc/token", "method: approle, role-id: x", 14,
+     "give role-id-file"},
+    {"https://vault:8200\n", "https://vault:8200\n      proxy: http://u:p@x\n", 14, "proxy"},
+    {"https://vault:8200\n", "https://vault:8200\n      addresses: [http://b]\n", 14, "https://"},
     {"name: lab", "name: vault", 15, "signers[0]"},
     {"principals: [alice]}", "ttl: 5m}", 18, "principals"},
     {"offer: both", "offer: all", 22, "offer"},
@@ -194,6 +210,32 @@ static void test_each_wrong_thing(void **state)
     }
 }
 
+static void test_each_login_method(void **state)
+{
+    static const char *const logins[] = {
+        "method: token",
+        "method: token, token-file: /w, token-wrapped: yes, wrapping-path: auth/token/create",
+        "method: token, token-environment: VAULT_TOKEN",
+        "method: approle, role-id-file: /r, secret-id-file: /s, revoke-on-stop: yes",
+        "method: cert, key: \"pkcs11:object=login\", role: machines, share-with-ssh: yes",
+        "method: jwt, role: r, jwt-file: /j, mount: oidc",
+        "method: kubernetes, role: r",
+        "method: userpass, user: u, password-file: /p",
+        "method: token-key, role: r, key: \"pkcs11:object=login\", audience: a, issuer: i, "
+        "subject: s",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(logins); i++) {
+        const struct wrong w = {.from = "method: token, token-file: /etc/token", .to = logins[i]};
+        AUTO(auto_free) char *text = replaced(&w);
+        AUTO(config_free) struct config *c = NULL;
+        AUTO(err_free) struct err *e = load(text, &c);
+
+        assert_string_equal(err_text(e), "");
+    }
+}
+
 static void test_cut_anywhere(void **state)
 {
     (void)state;
@@ -222,6 +264,7 @@ int main(void)
         cmocka_unit_test(test_whole_file),
         cmocka_unit_test(test_empty_file),
         cmocka_unit_test(test_each_wrong_thing),
+        cmocka_unit_test(test_each_login_method),
         cmocka_unit_test(test_cut_anywhere),
         cmocka_unit_test(test_missing_file_says_how_to_make_one),
     };
