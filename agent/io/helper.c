@@ -42,6 +42,7 @@ static void destroy(struct io_helper *h)
     text_list_free(&h->env);
     free(h->name);
     free(h->slot);
+    free(h->question);
     free(h);
 }
 
@@ -65,6 +66,7 @@ static void hang_up(struct io_helper *h)
         event_del(&h->writable);
         ipc_close(&h->fd);
     }
+    io_helper_questions_close(h);
     h->blocked = false;
     h->state = HELPER_ENDING;
     io_timer_clear(&h->idle);
@@ -150,6 +152,16 @@ static unsigned frames_of_round(const struct io_helper *h)
     return h->sent_n < FRAMES_PER_ROUND ? h->sent_n : FRAMES_PER_ROUND;
 }
 
+void io_helper_stream_ended(struct io_helper *h)
+{
+    if (h->fd >= 0) {
+        io_helper_receive(h, FRAMES_ALL);
+    }
+    if (h->state == HELPER_UP) {
+        hang_up(h);
+    }
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
     struct io_helper *h = arg;
@@ -196,9 +208,26 @@ static void on_idle(void *arg)
     hang_up(h);
 }
 
-static struct err *launch(struct io_helper *h)
+static struct err *spawn(struct io_helper *h, int theirs, const int *questions)
 {
     static char *const no_env[] = {NULL};
+    const struct io_process_conf conf = {
+        .argv = h->argv,
+        .env = h->env != NULL ? h->env : no_env,
+        .fd = theirs,
+        .as_fd = IPC_HELPER_FD,
+        .more = questions,
+        .more_n = h->conf.questions,
+        .on_exit = on_exit_of,
+        .arg = h,
+    };
+
+    return io_process_new(h->loop, &conf, &h->process);
+}
+
+static struct err *launch(struct io_helper *h)
+{
+    int questions[IO_HELPER_QUESTIONS_MAX];
     AUTO(ipc_close) int theirs = -1;
     int fd[2];
     struct err *e = ipc_pair(fd);
@@ -208,17 +237,16 @@ static struct err *launch(struct io_helper *h)
     }
     h->fd = fd[0];
     theirs = fd[1];
-    const struct io_process_conf conf = {
-        .argv = h->argv,
-        .env = h->env != NULL ? h->env : no_env,
-        .fd = theirs,
-        .as_fd = IPC_HELPER_FD,
-        .on_exit = on_exit_of,
-        .arg = h,
-    };
-
-    e = io_process_new(h->loop, &conf, &h->process);
+    memset(questions, 0xff, sizeof questions); /* -1 */
+    e = io_helper_questions_open(h, questions);
+    if (e == NULL) {
+        e = spawn(h, theirs, questions);
+    }
+    for (unsigned i = 0; i < h->conf.questions; i++) {
+        ipc_close(&questions[i]);
+    }
     if (e != NULL) {
+        io_helper_questions_close(h);
         ipc_close(&h->fd);
         return e;
     }
@@ -295,9 +323,14 @@ struct err *io_helper_new(struct io_loop *l, const struct io_helper_conf *conf,
     io_timer_init(&h->idle, l, on_idle, h);
     io_timer_init(&h->hung, l, io_helper_on_hung, h);
     h->queue = io_queue_new(conf->outstanding_max, conf->lane_outstanding_max);
-    if (h->queue == NULL || !copy_conf(h, conf)) {
+    struct err *e = h->queue == NULL || !copy_conf(h, conf) ? err_nomem() : NULL;
+
+    if (e == NULL) {
+        e = io_helper_questions_new(h);
+    }
+    if (e != NULL) {
         destroy(h);
-        return err_nomem();
+        return e;
     }
     *ret = h;
     return NULL;

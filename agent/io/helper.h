@@ -24,7 +24,7 @@
  */
 struct io_helper;
 
-enum { IO_HELPER_GRACE_MS = 5 * 1000 };
+enum { IO_HELPER_GRACE_MS = 5 * 1000, IO_HELPER_QUESTIONS_MAX = IPC_WORKERS_MAX + 1 };
 
 /** Takes the answer. @e is taken by the callee, and then @reply is NULL. */
 typedef void io_reply_fn(void *arg, struct err *e, struct rd *reply);
@@ -46,6 +46,10 @@ struct io_helper_conf {
     void (*on_down)(void *arg, const struct err *why);
     /** an event with id 0; may be NULL */
     io_event_fn *on_event;
+    unsigned questions; /* how many sockets it has to ask us (see ipc/ask.h); 0: none */
+    /** it asks: io_helper_answer() is called once for @question, here or later; NULL: every question
+     * is refused. @body is borrowed during the call */
+    void (*on_question)(void *arg, uint64_t question, uint8_t op, struct rd *body);
     void *arg;
 };
 
@@ -86,6 +90,15 @@ void io_helper_limits(struct io_helper *h, unsigned outstanding_max, unsigned la
  * was ready (set-up failed) the queued calls fail too and the back-off counts it. No-op while it is
  * down */
 void io_helper_restart(struct io_helper *h, const struct err *why);
+
+/**
+ * io_helper_answer() - answer a question
+ * @e:    taken; NULL: the answer is
+ * @body: this (copied)
+ * A question ends with its helper, and with the next one of the same socket: its answer is then
+ * dropped here. A handle is never used again.
+ */
+void io_helper_answer(struct io_helper *h, uint64_t question, struct err *e, struct view body);
 
 struct io_helper_status {
     bool running, ready;

@@ -227,7 +227,7 @@ static void sent(struct io_open_call *c)
     buf_deinit(&c->frame);
 }
 
-static void give_up_on(struct io_helper *h, struct err *e)
+void io_helper_give_up_on(struct io_helper *h, struct err *e)
 {
     err_free(&h->last_error);
     h->last_error = err_add(e, "helper %s", h->name);
@@ -248,7 +248,7 @@ void io_helper_pump(struct io_helper *h)
         struct err *e = ipc_send(h->fd, buf_view(&c->frame), false, &result);
 
         if (e != NULL) {
-            give_up_on(h, e);
+            io_helper_give_up_on(h, e);
             return;
         }
         switch (result) {

@@ -36,6 +36,16 @@ struct io_call_slot {
     uint32_t next_free;
 };
 
+/** A socket on which one thread of the helper asks. */
+struct io_question {
+    struct io_helper *helper;
+    int fd; /* -1: the helper is down */
+    struct event readable, writable;
+    uint32_t id;       /* on the wire */
+    uint64_t open;     /* the handle of the question that is to be answered; 0: none */
+    struct buf answer; /* what the socket did not take yet */
+};
+
 enum io_helper_state {
     HELPER_DOWN,   /* no process */
     HELPER_UP,     /* process and socket */
@@ -70,6 +80,9 @@ struct io_helper {
     uint32_t calls;            /* ever made */
     struct buf in;
 
+    struct io_question *question; /* conf.questions of them */
+    uint64_t asked;               /* ever */
+
     unsigned depth; /* of our own callbacks on the stack */
     bool doomed;    /* freed inside one of them */
 };
@@ -81,6 +94,19 @@ void io_helper_leave(struct io_helper *h);
 void io_helper_want_start(struct io_helper *h);
 /** io_helper_end() - take the socket away and fail the calls; @why is taken. @kill: at once */
 void io_helper_end(struct io_helper *h, struct err *why, bool kill);
+
+/** io_helper_stream_ended() - the helper closed a socket: take its last answers; its exit says why */
+void io_helper_stream_ended(struct io_helper *h);
+/** io_helper_give_up_on() - @e is taken; the helper is killed, and its exit fails the calls */
+void io_helper_give_up_on(struct io_helper *h, struct err *e);
+
+/** io_helper_questions_new() - memory for them; BUG, NOMEM */
+struct err *io_helper_questions_new(struct io_helper *h) MUST_CHECK;
+/** io_helper_questions_open() - a new life; @ret_theirs: the helper's ends, -1 before, which the
+ * caller closes, after an error as well */
+struct err *io_helper_questions_open(struct io_helper *h, int *ret_theirs) MUST_CHECK;
+/** io_helper_questions_close() - and open questions are forgotten */
+void io_helper_questions_close(struct io_helper *h);
 
 /** io_helper_on_hung() - the timer that waits out the grace of the oldest request */
 void io_helper_on_hung(void *helper);

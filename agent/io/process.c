@@ -36,9 +36,13 @@ struct io_process {
 
 static int set_up_descriptors(posix_spawn_file_actions_t *a, const struct io_process_conf *conf)
 {
-    const int last = conf->as_fd > STDERR_FILENO ? conf->as_fd : STDERR_FILENO;
+    const int more_n = (int)conf->more_n;
+    const int last = conf->as_fd > STDERR_FILENO ? conf->as_fd + more_n : STDERR_FILENO;
     int failed = posix_spawn_file_actions_adddup2(a, conf->fd, conf->as_fd);
 
+    for (int i = 0; failed == 0 && i < more_n; i++) {
+        failed = posix_spawn_file_actions_adddup2(a, conf->more[i], conf->as_fd + 1 + i);
+    }
     if (failed == 0 && conf->as_fd != STDOUT_FILENO) {
         failed = posix_spawn_file_actions_adddup2(a, STDERR_FILENO, STDOUT_FILENO);
     }

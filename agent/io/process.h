@@ -13,6 +13,8 @@ struct io_process_conf {
     char *const *env; /* NULL: ours */
     bool search_path; /* look argv[0] up in PATH */
     int fd, as_fd;    /* the child sees @fd as @as_fd (1 or above 2); the caller keeps @fd */
+    const int *more;  /* the child sees them as as_fd + 1 and on; each is above all these */
+    size_t more_n;
     void (*on_exit)(void *arg, int status); /* status as of waitpid(); once */
     void *arg;
 };

@@ -13,6 +13,7 @@ struct vault_api {
     const struct vault_conf *server;
     struct mono deadline; /* for all calls together */
     atomic_uint *good;    /* which of its addresses answered last; shared by all workers */
+    int ask_fd;           /* this thread's socket for vault_ask_signature(); -1: none */
 };
 
 struct vault_api_call {

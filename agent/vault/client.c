@@ -6,6 +6,8 @@
  * Secrets that came by environment stay here in the secure heap, because the helper forgets them
  * when it dies. All else that is secret the helper reads from files, which this process never opens.
  *
+ * What holdfast-vault asks back goes to whoever vault_on_question() named; nothing is signed here.
+ *
  * A server that is replaced gets a new edition under a new number, and the old one stays with the
  * helper until its last request is over. A configuration goes to the helper ahead of everything that
  * is queued, so it is always on its way before the first request that names it.
@@ -13,6 +15,8 @@
 #include "vault/client.h"
 
 #include <stdlib.h>
+
+#include "vault/ask.h"
 
 enum { OUTSTANDING_MAX = 2 * VAULT_WORKERS };
 
@@ -106,6 +110,42 @@ static void on_down(void *arg, const struct err *why)
     (void)why;
 }
 
+/* --- its questions ------------------------------------------------------------------------------ */
+
+static void on_question(void *arg, uint64_t question, uint8_t op, struct rd *body)
+{
+    struct vault *v = arg;
+    struct vault_question_in in = {0};
+    struct err *e = op == VAULT_ASK_SIGN
+                        ? vault_question_get(body, &in)
+                        : err_new(ERR_PROTOCOL, "holdfast-vault asks for operation %u", op);
+
+    if (e == NULL && (v->on_question == NULL || v->helper == NULL)) {
+        e = err_new(ERR_DENIED, "nothing is signed for Vault logins");
+    }
+    if (e != NULL) {
+        vault_answer(v, question, e, view_of(NULL, 0));
+    } else {
+        v->on_question(v->on_question_arg, question, &in.question);
+    }
+    vault_question_in_deinit(&in);
+}
+
+void vault_on_question(struct vault *v, vault_question_fn *fn, void *arg)
+{
+    v->on_question = fn;
+    v->on_question_arg = arg;
+}
+
+void vault_answer(struct vault *v, uint64_t question, struct err *e, struct view signature)
+{
+    if (v->helper == NULL) {
+        err_free(&e);
+        return;
+    }
+    io_helper_answer(v->helper, question, e, signature);
+}
+
 /* --- the helper --------------------------------------------------------------------------------- */
 
 /* The helper's whole environment: what name resolution, TLS and a proxy need, and nothing else. */
@@ -140,6 +180,8 @@ static struct err *make_helper(struct vault *v, struct io_loop *l, const char *h
         .lane_outstanding_max = VAULT_WORKERS - 1, /* one stays free for another server */
         .on_up = on_up,
         .on_down = on_down,
+        .questions = VAULT_WORKERS + 1, /* the last one is for the clock */
+        .on_question = on_question,
         .arg = v,
     };
 

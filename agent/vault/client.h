@@ -63,7 +63,9 @@ struct vault {
     size_t n;
     struct signer *first; /* what vault_new() gave: copies of the signers */
     uint32_t last_number;
-    unsigned unconfigured; /* set-up calls without an answer */
+    unsigned unconfigured;          /* set-up calls without an answer */
+    vault_question_fn *on_question; /* NULL: refused */
+    void *on_question_arg;
     LIST_HEAD(, vault_edition) editions;
     LIST_HEAD(, vault_pending) pending;
 };

@@ -1,6 +1,7 @@
 /*
  * The operations of holdfast-vault: which server a request is about, and who serves it. Each worker
- * owns one HTTP client; what they share, the table of servers and the logins, has locks of its own.
+ * owns one HTTP client and one socket to ask the agent on; what they share, the table of servers and
+ * the logins, has locks of its own.
  */
 #include "vault/serve.h"
 
@@ -12,6 +13,12 @@
 
 struct vault_helper {
     struct vault_servers *servers;
+};
+
+/** What one thread has to itself. */
+struct vault_worker {
+    struct vault_http *http;
+    int ask_fd; /* its socket for questions */
 };
 
 struct err *vault_helper_new(struct vault_helper **ret)
@@ -66,11 +73,20 @@ static struct err *on_forget(struct vault_helper *h, struct ipc_request *request
 
 /* --- signing ------------------------------------------------------------------------------------ */
 
-static struct err *sign(struct vault_server *server, struct vault_http *http,
+static struct vault_api api_of(const struct vault_worker *w, struct vault_server *server,
+                               struct mono deadline)
+{
+    return (struct vault_api){.http = w->http,
+                              .server = &server->conf,
+                              .deadline = deadline,
+                              .good = &server->good,
+                              .ask_fd = w->ask_fd};
+}
+
+static struct err *sign(struct vault_server *server, const struct vault_worker *w,
                         const struct vault_ask *ask, struct buf *reply)
 {
-    struct vault_api api = {
-        .http = http, .server = &server->conf, .deadline = ask->deadline, .good = &server->good};
+    struct vault_api api = api_of(w, server, ask->deadline);
     struct vault_signed done = {0};
     struct err *e = vault_sign(server->auth, &api, ask, &done);
 
@@ -90,7 +106,7 @@ static struct err *sign(struct vault_server *server, struct vault_http *http,
     return NULL;
 }
 
-static struct err *on_sign(struct vault_helper *h, struct vault_http *http,
+static struct err *on_sign(struct vault_helper *h, const struct vault_worker *w,
                            struct ipc_request *request)
 {
     AUTO(vault_ask_deinit) struct vault_ask ask = {0};
@@ -101,7 +117,7 @@ static struct err *on_sign(struct vault_helper *h, struct vault_http *http,
         e = vault_servers_hold(h->servers, ask.server, ask.deadline, &server);
     }
     if (e == NULL) {
-        e = sign(server, http, &ask, request->reply);
+        e = sign(server, w, &ask, request->reply);
     }
     vault_servers_let_go(h->servers, &server);
     return e;
@@ -132,7 +148,7 @@ static struct err *hold(struct vault_helper *h, uint8_t op, struct vault_query *
     return e == NULL && op == VAULT_OP_CHECK ? hold_afresh(h, ret) : e;
 }
 
-static struct err *on_query(struct vault_helper *h, struct vault_http *http,
+static struct err *on_query(struct vault_helper *h, const struct vault_worker *w,
                             struct ipc_request *request)
 {
     static vault_serve_fn *const serve_fns[] = {
@@ -149,10 +165,7 @@ static struct err *on_query(struct vault_helper *h, struct vault_http *http,
     }
     if (e == NULL) {
         struct vault_look look = {
-            .api = {.http = http,
-                    .server = &server->conf,
-                    .deadline = q.deadline,
-                    .good = &server->good},
+            .api = api_of(w, server, q.deadline),
             .auth = server->auth,
             .query = &q,
             .request = request,
@@ -197,22 +210,28 @@ static struct err *serve(void *helper, void *worker, struct ipc_request *request
     }
 }
 
-static void *start(void *helper, unsigned index)
-{
-    struct vault_http *http = NULL;
-    AUTO(err_free) struct err *e = vault_http_new(&http);
-
-    (void)helper;
-    (void)index;
-    return e == NULL ? http : NULL;
-}
-
 static void stop(void *helper, void *worker)
 {
-    struct vault_http *http = worker;
+    struct vault_worker *w = worker;
 
     (void)helper;
-    vault_http_free(&http);
+    if (w != NULL) {
+        vault_http_free(&w->http);
+        free(w);
+    }
+}
+
+static void *start(void *helper, unsigned index)
+{
+    struct vault_worker *w = calloc(1, sizeof *w);
+    AUTO(err_free) struct err *e = w != NULL ? vault_http_new(&w->http) : err_nomem();
+
+    if (e != NULL) {
+        stop(helper, w);
+        return NULL;
+    }
+    w->ask_fd = IPC_ASK_FD + (int)index;
+    return w;
 }
 
 const struct ipc_server_ops *vault_helper_ops(void)

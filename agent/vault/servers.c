@@ -136,7 +136,8 @@ static void *run_clock(void *arg)
         struct vault_api api = {.http = http,
                                 .server = &server->conf,
                                 .deadline = mono_in(KEEP_MS),
-                                .good = &server->good};
+                                .good = &server->good,
+                                .ask_fd = IPC_ASK_FD + VAULT_WORKERS};
 
         vault_auth_keep(server->auth, &api);
         vault_servers_let_go(s, &server);

@@ -2,6 +2,7 @@
 #define HF_VAULT_VAULT_H
 
 /* The public header of vault/: what the agent says to its Vault servers through holdfast-vault. */
+#include "base/scheme.h"
 #include "io/io.h"
 #include "signer/signer.h"
 
@@ -98,6 +99,27 @@ struct err *vault_put(struct vault *v, const struct vault_conf *conf,
  * but what the caller kept: let identities go of it first. A name that is not there is no error.
  */
 void vault_remove(struct vault *v, const char *name);
+
+/** What holdfast-vault wants signed, by a key on a token, to log in to a server: the whole message. All
+ * is borrowed. */
+struct vault_question {
+    const char *server; /* its name */
+    const char *key;    /* struct vault_conf's client_key */
+    enum scheme scheme;
+    struct view message;
+};
+
+/** Takes a question; vault_answer() is called once for it, in here or later. */
+typedef void vault_question_fn(void *arg, uint64_t question, const struct vault_question *q);
+/** vault_on_question() - who answers; without one (NULL) every question is refused */
+void vault_on_question(struct vault *v, vault_question_fn *fn, void *arg);
+/**
+ * vault_answer() - answer a question
+ * @e:         why it is not signed (taken); NULL: it is
+ * @signature: as JWA has it (copied)
+ * A question that its helper gave up, or that the helper is gone for, is no matter.
+ */
+void vault_answer(struct vault *v, uint64_t question, struct err *e, struct view signature);
 
 /** What status shows of one server. Strings are borrowed until the next call. */
 struct vault_status {
