@@ -15,7 +15,7 @@ BUILD = pathlib.Path(os.environ.get("HOLDFAST_BUILD", ROOT / "build/asan"))
 TIERS = {"base": 0, "ssh": 1, "ipc": 1, "pkcs11/module": 1, "io": 2,
          "pkcs11/profile": 2,
          "store": 3, "audit": 3, "registry": 4, "signer": 3, "pkcs11/token": 3, "vault": 4,
-         "connect": 4, "pkcs11/remote": 4, "ca": 5, "identity": 5, "policy": 6, "renew": 6, "protocol": 7,
+         "connect": 4, "pkcs11/remote": 4, "ca": 5, "identity": 5, "policy": 6, "renew": 6, "enroll": 6, "protocol": 7,
          "control": 7, "daemon": 8, "cli": 8}
 
 

@@ -1,0 +1,24 @@
+#ifndef HF_ENROLL_PROVE_PRIV_H
+#define HF_ENROLL_PROVE_PRIV_H
+
+#include <openssl/x509.h>
+
+#include "enroll/names.h"
+#include "enroll/prove.h"
+
+/* What read.c gives to prove.c. */
+
+/** enroll_pem_read() - all certificates of a PEM text, none for ""; CERT, LIMIT, NOMEM */
+struct err *enroll_pem_read(const char *pem, STACK_OF(X509) * *ret) MUST_CHECK;
+/** enroll_pem_write() - one PEM text of them all, "" for none (caller owns) */
+struct err *enroll_pem_write(STACK_OF(X509) * list, char **ret) MUST_CHECK;
+/** enroll_cert_of() - what a certificate says */
+struct err *enroll_cert_of(X509 *cert, struct enroll_cert *ret) MUST_CHECK;
+/** enroll_name_line() - "CN = web" (caller owns; NULL: no memory) */
+char *enroll_name_line(const X509_NAME *name);
+
+/* for AUTO() */
+void enroll_x509_auto(X509 **c);
+void enroll_stack_auto(STACK_OF(X509) * *list);
+
+#endif
