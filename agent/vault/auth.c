@@ -8,10 +8,11 @@
  * for that reason and is refused as well is not doubted again (see vault_auth_do()); without that
  * rule every request that policy refuses would cost a login.
  *
- * Renewing happens on use, and by keep.c's clock only where an interval is configured: else a helper
- * nobody asks owes nobody a token. A token that
- * may not be renewed is used to its end; asking again and again would be the hot loop that other
- * clients are known for.
+ * Renewing happens on use, and by the clock of servers.c only where an interval is configured: else a
+ * helper nobody asks owes nobody a token. A token that may not be renewed, or that was renewed for
+ * less time than before because its end is near, is replaced while it still works; where that fails
+ * it is used to its end. Asking again and again would be the hot loop that other clients are known
+ * for: pace.c bounds it.
  */
 #include "vault/auth.h"
 
@@ -19,17 +20,24 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { EXPIRY_MARGIN_MS = 5000, TTL_MAX_S = 10 * 365 * 24 * 3600 };
+#include "vault/pace.h"
+
+enum { EXPIRY_MARGIN_MS = 5000, AGAIN_MS = 1000 };
 
 struct vault_auth {
     const struct vault_auth_method *method;
-    void *memory;         /* the method's; borrowed */
-    pthread_mutex_t lock; /* guards all that follows */
-    struct secret *token; /* NULL: not logged in */
+    void *memory;             /* the method's; borrowed */
+    pthread_mutex_t lock;     /* guards all that follows */
+    struct vault_lease lease; /* without a token: not logged in */
     uint64_t generation;
-    struct mono got, renew_at, expires_at;
-    bool renewable, is_root;
+    struct mono got, act_at, expires_at; /* act: renew it, or replace it */
+    int64_t whole_s;                     /* its time when it was new */
+    int64_t uses_left;
+    bool is_final;      /* renewing is refused, or gives less than before */
     bool answers_doubt; /* got because its predecessor was refused, and has not worked yet */
+    struct vault_pace pace;
+    uint64_t stamp;     /* of the files that were read last */
+    struct err *failed; /* the last login, while it is not tried again */
 };
 
 /* A token as one request uses it. */
@@ -38,45 +46,10 @@ struct loan {
     uint64_t generation;
 };
 
-static const struct vault_auth_method *const methods[VAULT_LOGINS] = {
-    [VAULT_LOGIN_TOKEN] = &vault_auth_token,
-    [VAULT_LOGIN_APPROLE] = &vault_auth_approle,
-};
-
-struct vault_auth_memory {
-    void *of[ARRAY_LEN(methods)];
-};
-
-void vault_auth_memory_free(struct vault_auth_memory **mp)
-{
-    struct vault_auth_memory *m = take(mp);
-
-    for (size_t i = 0; m != NULL && i < ARRAY_LEN(methods); i++) {
-        if (m->of[i] != NULL) {
-            methods[i]->free_memory(m->of[i]);
-        }
-    }
-    free(m);
-}
-
-struct err *vault_auth_memory_new(struct vault_auth_memory **ret)
-{
-    AUTO(vault_auth_memory_free) struct vault_auth_memory *m = calloc(1, sizeof *m);
-
-    for (size_t i = 0; m != NULL && i < ARRAY_LEN(methods); i++) {
-        if (methods[i] != NULL && methods[i]->new_memory != NULL &&
-            (m->of[i] = methods[i]->new_memory()) == NULL) {
-            return err_nomem();
-        }
-    }
-    *ret = take(&m);
-    return *ret != NULL ? NULL : err_nomem();
-}
-
 struct err *vault_auth_new(enum vault_login login, struct vault_auth_memory *memory,
                            struct vault_auth **ret)
 {
-    if (methods[login] == NULL) {
+    if (vault_auth_method(login) == NULL) {
         return err_new(ERR_UNSUPPORTED, "this holdfast-vault cannot log in by %s",
                        vault_login_name(login));
     }
@@ -86,8 +59,8 @@ struct err *vault_auth_new(enum vault_login login, struct vault_auth_memory *mem
         return err_nomem();
     }
     pthread_mutex_init(&a->lock, NULL);
-    a->method = methods[login];
-    a->memory = memory->of[login];
+    a->method = vault_auth_method(login);
+    a->memory = vault_auth_memory_of(memory, login);
     *ret = a;
     return NULL;
 }
@@ -99,7 +72,8 @@ void vault_auth_free(struct vault_auth **ap)
     if (a == NULL) {
         return;
     }
-    secret_free(&a->token);
+    secret_free(&a->lease.token);
+    err_free(&a->failed);
     pthread_mutex_destroy(&a->lock);
     free(a);
 }
@@ -109,73 +83,16 @@ const char *vault_auth_name(const struct vault_auth *a)
     return a->method->name;
 }
 
-/* --- reading ------------------------------------------------------------------------------------ */
-
-static bool is_printable(const struct secret *s)
+bool vault_auth_is_ours(struct vault_auth *a)
 {
-    struct view v = secret_view(s);
+    pthread_mutex_lock(&a->lock);
+    bool ours = a->lease.token != NULL && a->lease.is_ours;
 
-    for (size_t i = 0; i < v.len; i++) {
-        if (v.p[i] <= 0x20 || v.p[i] >= 0x7f) {
-            return false;
-        }
-    }
-    return v.len > 0;
+    pthread_mutex_unlock(&a->lock);
+    return ours;
 }
 
-struct err *vault_auth_secret(const char *file, const struct secret *value, struct secret **ret)
-{
-    AUTO(secret_free) struct secret *s = NULL;
-    struct err *e = NULL;
-
-    if (file != NULL) {
-        e = secret_from_file(file, &s);
-    } else if (value == NULL) {
-        e = err_new(ERR_INPUT, "neither a file nor a value is configured");
-    } else if ((s = secret_copy(value)) == NULL) {
-        e = err_nomem();
-    }
-    if (e == NULL && !is_printable(s)) {
-        e = err_new(ERR_INPUT, "%s is not one line of printable characters without spaces",
-                    file != NULL ? file : "the value");
-    }
-    if (e == NULL) {
-        *ret = take(&s);
-    }
-    return e;
-}
-
-static int64_t ttl_of(const json_t *number)
-{
-    json_int_t ttl = json_integer_value(number);
-
-    return ttl < 0 ? 0 : ttl < TTL_MAX_S ? ttl : TTL_MAX_S;
-}
-
-struct err *vault_auth_read_lease(const json_t *root, struct vault_lease *ret)
-{
-    const json_t *auth = json_object_get(root, "auth");
-    const char *text = NULL;
-    struct err *e = vault_json_text(auth, "client_token", &text);
-    AUTO(secret_free) struct secret *token = NULL;
-
-    if (e == NULL) {
-        e = secret_new(view_cstr(text), &token);
-    }
-    if (e == NULL && !is_printable(token)) {
-        e = err_new(ERR_PROTOCOL, "Vault's answer holds a token that cannot be one");
-    }
-    if (e == NULL) {
-        *ret = (struct vault_lease){
-            .token = take(&token),
-            .ttl_s = ttl_of(json_object_get(auth, "lease_duration")),
-            .renewable = json_is_true(json_object_get(auth, "renewable")),
-        };
-    }
-    return e;
-}
-
-/* --- the token, under the lock ------------------------------------------------------------------ */
+/* --- logging in, under the lock ------------------------------------------------------------------ */
 
 static struct err *lock(struct vault_auth *a, struct mono deadline)
 {
@@ -194,31 +111,115 @@ static struct err *lock(struct vault_auth *a, struct mono deadline)
                : err_new(ERR_TIMEOUT, "waited for another request's login");
 }
 
-static void set_times(struct vault_auth *a, int64_t ttl_s)
+/* Renewing is left to the clock where there is an interval; what it cannot do is done near the end. */
+static void set_times(struct vault_auth *a, const struct vault_conf *server)
 {
-    int64_t margin = ttl_s * 100 < EXPIRY_MARGIN_MS ? ttl_s * 100 : EXPIRY_MARGIN_MS;
+    int64_t ttl_ms = a->lease.ttl_s * 1000;
+    int64_t margin = ttl_ms / 10 < EXPIRY_MARGIN_MS ? ttl_ms / 10 : EXPIRY_MARGIN_MS;
+    bool by_clock = server->renew_by_interval && server->renew_interval_s > 0;
 
     a->got = mono_now();
-    a->renew_at.ms = ttl_s > 0 ? a->got.ms + ttl_s * 1000 / 3 * 2 : INT64_MAX;
-    a->expires_at.ms = ttl_s > 0 ? a->got.ms + ttl_s * 1000 - margin : INT64_MAX;
+    a->act_at.ms =
+        ttl_ms > 0 ? a->got.ms + (by_clock ? ttl_ms / 10 * 8 : ttl_ms / 3 * 2) : INT64_MAX;
+    a->expires_at.ms = ttl_ms > 0 ? a->got.ms + ttl_ms - margin : INT64_MAX;
+}
+
+/* A refusal has not to do with the network. */
+static bool is_refusal(const struct err *e)
+{
+    return err_is(e, ERR_DENIED) || err_is(e, ERR_NOT_FOUND) || err_is(e, ERR_UNSUPPORTED);
+}
+
+/* Did anybody hear of it? Else it costs nobody anything to try again. */
+static bool was_heard(const struct err *e)
+{
+    return e == NULL || err_domain(e) == ERR_DOMAIN_HTTP || err_is(e, ERR_TIMEOUT) ||
+           err_is(e, ERR_PROTOCOL) || err_is(e, ERR_DENIED);
+}
+
+static struct err *may_log_in(struct vault_auth *a, uint64_t stamp)
+{
+    if (stamp != a->stamp) {
+        vault_pace_forgive(&a->pace);
+    }
+    int64_t wait_ms = vault_pace_wait_ms(&a->pace, mono_now());
+
+    if (wait_ms == 0) {
+        return NULL;
+    }
+    struct err *e =
+        a->failed != NULL ? err_copy(a->failed) : err_new(ERR_BUSY, "logged in too often of late");
+
+    return err_add(e, "not tried again for %lld s", (long long)(wait_ms + 999) / 1000);
+}
+
+static void note_login(struct vault_auth *a, uint64_t stamp, const struct err *e)
+{
+    a->stamp = stamp;
+    err_free(&a->failed);
+    a->failed = err_copy(e);
+    if (was_heard(e)) {
+        vault_pace_tried(&a->pace, mono_now(), is_refusal(e));
+    }
+}
+
+static void take_lease(struct vault_auth *a, const struct vault_conf *server,
+                       const struct vault_lease *lease)
+{
+    bool same =
+        a->lease.token != NULL && view_eq(secret_view(a->lease.token), secret_view(lease->token));
+
+    secret_free(&a->lease.token);
+    a->lease = *lease;
+    a->uses_left = lease->uses;
+    a->answers_doubt = false;
+    a->generation++;
+    if (!same) {
+        a->is_final = false;
+        a->whole_s = lease->ttl_s;
+    }
+    set_times(a, server);
 }
 
 static struct err *log_in(struct vault_auth *a, const struct vault_api *api)
 {
     struct vault_lease lease = {0};
-    struct err *e = a->method->login(api, a->memory, &lease);
+    uint64_t stamp = vault_auth_stamp(api->server);
+    struct err *e = may_log_in(a, stamp);
 
+    if (e == NULL) {
+        e = a->method->login(api, a->memory, &lease);
+        note_login(a, stamp, e);
+    }
     if (e != NULL) {
         return err_add(e, "log in with %s", a->method->name);
     }
-    secret_free(&a->token);
-    a->token = lease.token;
-    a->renewable = lease.renewable;
-    a->is_root = lease.is_root;
-    a->answers_doubt = false;
-    a->generation++;
-    set_times(a, lease.ttl_s);
+    take_lease(a, api->server, &lease);
     return NULL;
+}
+
+/* --- keeping what there is, under the lock -------------------------------------------------------- */
+
+static bool can_be_renewed(const struct vault_auth *a)
+{
+    return a->lease.renewable && !a->is_final;
+}
+
+/* Not at once: a part of what is left. */
+static void act_later(struct vault_auth *a)
+{
+    int64_t wait = mono_left_ms(a->expires_at) / 3;
+
+    a->act_at = mono_in(wait > AGAIN_MS ? wait : AGAIN_MS);
+}
+
+static void take_renewal(struct vault_auth *a, const struct vault_conf *server,
+                         const struct vault_lease *lease)
+{
+    a->lease.ttl_s = lease->ttl_s;
+    a->lease.renewable = lease->renewable;
+    a->is_final = lease->ttl_s > 0 && lease->ttl_s < a->whole_s - a->whole_s / 10;
+    set_times(a, server);
 }
 
 /* Never fails: what cannot be renewed is used until it ends. */
@@ -228,20 +229,43 @@ static void renew(struct vault_auth *a, const struct vault_api *api)
     AUTO(vault_json_free) json_t *body = json_object();
     AUTO(vault_api_answer_deinit) struct vault_api_answer answer = {0};
     struct vault_lease lease = {0};
-    struct vault_api_call call = {.method = "POST", .token = a->token, .body = body, .once = true};
+    struct vault_api_call call = {
+        .method = "POST", .token = a->lease.token, .body = body, .once = true};
     AUTO(err_free) struct err *e = vault_api_ask(api, &call, parts, &answer);
 
+    a->uses_left -= a->uses_left > 0;
     if (e == NULL) {
         e = vault_auth_read_lease(answer.root, &lease);
     }
     if (e == NULL) {
+        take_renewal(a, api->server, &lease);
         secret_free(&lease.token); /* it is the same one */
-        a->renewable = lease.renewable;
-        set_times(a, lease.ttl_s);
-    } else if (err_is(e, ERR_DENIED)) {
-        a->renewable = false;
+        return;
+    }
+    a->is_final = err_is(e, ERR_DENIED);
+    act_later(a);
+}
+
+/* A new one while the old one works. One that came as a value is there for good. */
+static void replace(struct vault_auth *a, const struct vault_api *api)
+{
+    if (!a->lease.is_ours && api->server->token != NULL) {
+        a->act_at.ms = INT64_MAX;
+        return;
+    }
+    AUTO(err_free) struct err *e = log_in(a, api);
+
+    if (e != NULL) {
+        act_later(a);
+    }
+}
+
+static void tend(struct vault_auth *a, const struct vault_api *api)
+{
+    if (can_be_renewed(a) && !api->server->renew_by_interval) {
+        renew(a, api);
     } else {
-        a->renew_at.ms = mono_now().ms + mono_left_ms(a->expires_at) / 3;
+        replace(a, api);
     }
 }
 
@@ -252,16 +276,22 @@ struct err *vault_auth_root_rule(const struct vault_conf *server)
                : NULL;
 }
 
-static struct err *lend(const struct vault_auth *a, const struct vault_api *api, struct loan *ret)
+static struct err *lend(struct vault_auth *a, const struct vault_api *api, struct loan *ret)
 {
-    struct err *e = a->is_root ? vault_auth_root_rule(api->server) : NULL;
+    struct err *e = a->lease.is_root ? vault_auth_root_rule(api->server) : NULL;
 
     if (e != NULL) {
         return e;
     }
-    ret->token = secret_copy(a->token);
+    ret->token = secret_copy(a->lease.token);
     ret->generation = a->generation;
+    a->uses_left -= a->uses_left > 0;
     return ret->token != NULL ? NULL : err_nomem();
+}
+
+static bool is_used_up(const struct vault_auth *a)
+{
+    return mono_passed(a->expires_at) || (a->lease.uses > 0 && a->uses_left == 0);
 }
 
 static struct err *borrow(struct vault_auth *a, const struct vault_api *api, struct loan *ret)
@@ -271,13 +301,13 @@ static struct err *borrow(struct vault_auth *a, const struct vault_api *api, str
     if (e != NULL) {
         return e;
     }
-    if (a->token != NULL && mono_passed(a->expires_at)) {
-        secret_free(&a->token);
+    if (a->lease.token != NULL && is_used_up(a)) {
+        secret_free(&a->lease.token);
     }
-    if (a->token == NULL) {
+    if (a->lease.token == NULL) {
         e = log_in(a, api);
-    } else if (a->renewable && !api->server->renew_by_interval && mono_passed(a->renew_at)) {
-        renew(a, api);
+    } else if (mono_passed(a->act_at)) {
+        tend(a, api);
     }
     if (e == NULL) {
         e = lend(a, api, ret);
@@ -286,9 +316,12 @@ static struct err *borrow(struct vault_auth *a, const struct vault_api *api, str
     return e;
 }
 
-static bool is_doubted_enough(const struct vault_auth *a)
+static bool may_doubt(struct vault_auth *a, const struct vault_api *api)
 {
-    return a->answers_doubt && mono_now().ms - a->got.ms < a->method->doubt_ms;
+    AUTO(err_free) struct err *not_now = may_log_in(a, vault_auth_stamp(api->server));
+    bool doubted = a->answers_doubt && mono_now().ms - a->got.ms < a->method->doubt_ms;
+
+    return not_now == NULL && !doubted;
 }
 
 /* After a 403: another token than the refused one; without one @ret_other is false. */
@@ -300,12 +333,12 @@ static struct err *borrow_other(struct vault_auth *a, const struct vault_api *ap
     if (e != NULL) {
         return e;
     }
-    if (a->generation == refused->generation && !is_doubted_enough(a)) {
+    if (a->generation == refused->generation && may_doubt(a, api)) {
         e = log_in(a, api);
         a->answers_doubt = e == NULL;
     }
-    *ret_other = e == NULL && a->token != NULL &&
-                 !view_eq(secret_view(a->token), secret_view(refused->token));
+    *ret_other = e == NULL && a->lease.token != NULL &&
+                 !view_eq(secret_view(a->lease.token), secret_view(refused->token));
     if (*ret_other) {
         e = lend(a, api, ret);
     }
@@ -329,10 +362,31 @@ void vault_auth_keep(struct vault_auth *a, const struct vault_api *api)
     if (e != NULL) {
         return; /* somebody logs in just now */
     }
-    if (a->token != NULL && a->renewable && !mono_passed(a->expires_at)) {
+    if (a->lease.token != NULL && can_be_renewed(a) && !is_used_up(a)) {
         renew(a, api);
+    } else if (a->lease.token != NULL && mono_passed(a->act_at)) {
+        replace(a, api);
     }
     pthread_mutex_unlock(&a->lock);
+}
+
+struct err *vault_auth_revoke(struct vault_auth *a, const struct vault_api *api)
+{
+    static const char *const parts[] = {"auth/token/revoke-self", NULL};
+    AUTO(vault_api_answer_deinit) struct vault_api_answer answer = {0};
+    struct err *e = lock(a, api->deadline);
+
+    if (e != NULL) {
+        return e;
+    }
+    if (a->lease.token != NULL && a->lease.is_ours && !a->lease.is_batch) {
+        struct vault_api_call call = {.method = "POST", .token = a->lease.token, .once = true};
+
+        e = err_add(vault_api_ask(api, &call, parts, &answer), "revoke the Vault token");
+        secret_free(&a->lease.token);
+    }
+    pthread_mutex_unlock(&a->lock);
+    return e;
 }
 
 static void note_it_works(struct vault_auth *a, uint64_t generation)

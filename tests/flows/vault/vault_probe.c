@@ -344,12 +344,16 @@ static char *read_pem(const char *path)
 struct vault_conf probe_conf(const struct fields *f)
 {
     const char *login = probe_find(f, "login"), *mount = probe_find(f, "login_mount");
+    enum vault_login method = VAULT_LOGIN_TOKEN;
     struct secret *token = NULL;
     char **more = probe_find(f, "more") != NULL ? split(probe_find(f, "more")) : NULL;
     char *pem = read_pem(probe_find(f, "ca_pem"));
 
     if (probe_find(f, "token_env") != NULL) {
         must(secret_from_env(probe_find(f, "token_env"), &token));
+    }
+    if (login != NULL && !vault_login_find(login, &method)) {
+        die(err_new(ERR_INPUT, "no login %s", login));
     }
     struct vault_conf owned = {0},
                       conf = {
@@ -360,10 +364,16 @@ struct vault_conf probe_conf(const struct fields *f)
                           .namespace_ = probe_find(f, "namespace"),
                           .ca_bundle = probe_find(f, "ca"),
                           .ca_pem = pem,
-                          .login = login != NULL && strcmp(login, "approle") == 0
-                                       ? VAULT_LOGIN_APPROLE
-                                       : VAULT_LOGIN_TOKEN,
-                          .login_mount = mount != NULL ? mount : "approle",
+                          .login = method,
+                          .login_mount = mount != NULL ? mount : vault_login_name(method),
+                          .token_wrapped = probe_find(f, "token_wrapped") != NULL,
+                          .role = probe_find(f, "login_role"),
+                          .jwt_file = probe_find(f, "jwt_file"),
+                          .user = probe_find(f, "user"),
+                          .password_file = probe_find(f, "password_file"),
+                          .revoke_on_stop = probe_find(f, "revoke_on_stop") != NULL,
+                          .proxy = probe_find(f, "proxy"),
+                          .no_proxy = probe_find(f, "no_proxy"),
                           .token_file = probe_find(f, "token_file"),
                           .token = token,
                           .role_id_file = probe_find(f, "role_id_file"),
