@@ -9,7 +9,7 @@
 #include "enroll/prove.h"
 
 #include <openssl/err.h>
-#include <openssl/x509_vfy.h>
+#include <openssl/x509v3.h>
 #include <stdlib.h>
 
 #include "enroll/prove_priv.h"
@@ -45,7 +45,11 @@ static struct err *check_kind(X509 *cert)
     if (X509_get_version(cert) != X509_VERSION_3) {
         return err_new(ERR_CERT, "it is of X.509 version %ld, not 3", X509_get_version(cert) + 1);
     }
-    return X509_check_ca(cert) == 0
+    uint32_t flags = X509_get_extension_flags(cert);
+    bool may_sign =
+        (flags & EXFLAG_KUSAGE) != 0 && (X509_get_key_usage(cert) & KU_KEY_CERT_SIGN) != 0;
+
+    return X509_check_ca(cert) == 0 && (flags & EXFLAG_CA) == 0 && !may_sign
                ? NULL
                : err_new(ERR_CERT, "it is a CA's certificate: with it this key could sign others");
 }
