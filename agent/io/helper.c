@@ -152,13 +152,18 @@ static unsigned frames_of_round(const struct io_helper *h)
     return h->sent_n < FRAMES_PER_ROUND ? h->sent_n : FRAMES_PER_ROUND;
 }
 
-void io_helper_stream_ended(struct io_helper *h)
+/* A process that ends closes all it has: one that closed this alone is out of step. */
+void io_helper_questions_ended(struct io_helper *h)
 {
-    if (h->fd >= 0) {
-        io_helper_receive(h, FRAMES_ALL);
+    bool all = h->fd < 0 || io_helper_receive(h, FRAMES_ALL); /* its last answers */
+
+    if (h->state != HELPER_UP) {
+        return;
     }
-    if (h->state == HELPER_UP) {
-        hang_up(h);
+    if (all) {
+        hang_up(h); /* its exit says why */
+    } else {
+        io_helper_end(h, err_new(ERR_PROTOCOL, "it closed a socket for questions"), true);
     }
 }
 

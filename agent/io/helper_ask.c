@@ -8,7 +8,7 @@
  * that come later find no question, because a handle is never used again.
  *
  * What comes from a helper is checked like anything from outside. A frame that is none ends the
- * helper with that reason; the end of the stream is the end of the helper, and its exit says why.
+ * helper with that reason, and so does the end of this stream where the helper goes on.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -127,7 +127,7 @@ static void receive(struct io_question *q)
     if (e != NULL) {
         io_helper_end(h, e, true);
     } else if (result == IPC_EOF) {
-        io_helper_stream_ended(h);
+        io_helper_questions_ended(h);
     }
 }
 

@@ -95,8 +95,8 @@ void io_helper_want_start(struct io_helper *h);
 /** io_helper_end() - take the socket away and fail the calls; @why is taken. @kill: at once */
 void io_helper_end(struct io_helper *h, struct err *why, bool kill);
 
-/** io_helper_stream_ended() - the helper closed a socket: take its last answers; its exit says why */
-void io_helper_stream_ended(struct io_helper *h);
+/** io_helper_questions_ended() - the helper closed a socket for questions: that is its end */
+void io_helper_questions_ended(struct io_helper *h);
 /** io_helper_give_up_on() - @e is taken; the helper is killed, and its exit fails the calls */
 void io_helper_give_up_on(struct io_helper *h, struct err *e);
 

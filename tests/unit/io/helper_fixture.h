@@ -23,6 +23,8 @@ static struct {
     char *why;   /* of the last on_down */
     bool set_up; /* on_up makes a setup call before it is ready */
     bool free_in_reply, call_in_reply, restart_in_up;
+    unsigned questions; /* sockets for them */
+    void (*on_question)(void *arg, uint64_t question, uint8_t op, struct rd *body);
     unsigned cancel_in_reply; /* index of a call, 0 none */
     uint64_t handle[REPLIES_MAX];
 } t;
@@ -137,6 +139,8 @@ static inline void new_helper(const char *path, const char *word, const char *va
         .on_up = on_up,
         .on_down = on_down,
         .on_event = on_news,
+        .questions = t.questions,
+        .on_question = t.on_question,
         .arg = &t,
     };
 

@@ -4,6 +4,7 @@
 /* The helper that the tests start: the test program itself, with "helper" or another word as its
  * argument. It does on demand what helpers must not do. */
 #include <dirent.h>
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 
@@ -18,9 +19,13 @@ enum program_op {
     OP_HOLD,    /* until OP_RELEASE comes */
     OP_RELEASE, /* lets one go */
     OP_EVENTS,
-    OP_GARBAGE, /* u32 length of the garbage it sends instead of an answer */
-    OP_UNASKED, /* answers a request that nobody made */
-    OP_LOOK,    /* what it inherited */
+    OP_GARBAGE,     /* u32 length of the garbage it sends instead of an answer */
+    OP_UNASKED,     /* answers a request that nobody made */
+    OP_LOOK,        /* what it inherited */
+    OP_ASK,         /* u32 socket, u32 patience in ms, then the question: replies with its answer */
+    OP_ASK_GARBAGE, /* sends a question of id 0 */
+    OP_ASK_CLOSE,   /* closes its first socket for questions */
+    OP_ASK_UNREAD, /* u32 n: asks n times, holds, and only then reads: replies with the last answer */
 };
 
 static pthread_mutex_t program_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -105,6 +110,51 @@ static inline struct err *program_unasked(void)
     return e != NULL ? e : ipc_send(IPC_HELPER_FD, buf_view(&b), true, &result);
 }
 
+static inline struct err *program_ask(struct ipc_request *r)
+{
+    int fd = IPC_ASK_FD + (int)rd_u32(&r->body);
+    struct mono deadline = mono_in(rd_u32(&r->body));
+
+    return ipc_ask(fd, 7, rd_rest(&r->body), deadline, r->reply);
+}
+
+static inline struct err *program_ask_raw(uint32_t id)
+{
+    AUTO(buf_deinit) struct buf b;
+    enum ipc_result result;
+
+    buf_init(&b, 0);
+    struct err *e = ipc_frame_make(&b, id, 7, view_cstr("large"));
+
+    return e != NULL ? e : ipc_send(IPC_ASK_FD, buf_view(&b), true, &result);
+}
+
+static inline struct err *program_ask_unread(struct ipc_request *r)
+{
+    AUTO(buf_deinit) struct buf in;
+    uint32_t n = rd_u32(&r->body);
+    struct ipc_frame f = {0};
+    struct err *e = NULL;
+
+    buf_init(&in, 0);
+    for (uint32_t i = 1; e == NULL && i <= n; i++) {
+        e = program_ask_raw(i);
+    }
+    program_hold();
+    while (e == NULL && f.id != n) {
+        enum ipc_result result;
+
+        e = ipc_recv(IPC_ASK_FD, &in, true, &result);
+        if (e == NULL) {
+            e = ipc_frame_read(buf_view(&in), &f);
+        }
+    }
+    if (e == NULL) {
+        buf_put(r->reply, f.body.p, f.body.left);
+    }
+    return e;
+}
+
 static inline struct err *program_serve(void *helper, void *worker, struct ipc_request *r)
 {
     (void)helper;
@@ -145,6 +195,14 @@ static inline struct err *program_serve(void *helper, void *worker, struct ipc_r
     case OP_LOOK:
         program_look(r->reply);
         return NULL;
+    case OP_ASK:
+        return program_ask(r);
+    case OP_ASK_GARBAGE:
+        return program_ask_raw(0);
+    case OP_ASK_CLOSE:
+        return close(IPC_ASK_FD) == 0 ? NULL : err_sys(errno, "close");
+    case OP_ASK_UNREAD:
+        return program_ask_unread(r);
     }
     return err_new(ERR_UNSUPPORTED, "no operation %u", r->op);
 }
