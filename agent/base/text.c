@@ -296,3 +296,17 @@ bool text_list_has(char *const *list, const char *s)
     }
     return false;
 }
+
+char *text_list_join(char *const *list, const char *between)
+{
+    AUTO(buf_deinit) struct buf b;
+
+    buf_init(&b, 0);
+    for (size_t i = 0; list != NULL && list[i] != NULL; i++) {
+        if (i > 0) {
+            buf_put(&b, between, strlen(between));
+        }
+        buf_put(&b, list[i], strlen(list[i]));
+    }
+    return b.failed ? NULL : view_dup(buf_view(&b));
+}

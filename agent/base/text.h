@@ -41,5 +41,7 @@ char **text_list_copy(char *const *list);
 /** text_list_add() - append a copy; false when out of memory */
 bool text_list_add(char ***list, const char *s);
 bool text_list_has(char *const *list, const char *s);
+/** text_list_join() - "a,b" (caller owns); "" for an empty list, NULL when out of memory */
+char *text_list_join(char *const *list, const char *between);
 
 #endif

@@ -18,6 +18,7 @@ enum { NONCE_BYTES = 32 };
 struct job {
     LIST_ENTRY(job) next; /* ca's jobs */
     struct ca *ca;
+    const struct ca_role *role;
     uint64_t handle; /* ours */
     uint64_t sign;   /* remote's; 0 until it is known */
     struct ssh_key *key;
@@ -35,6 +36,8 @@ struct ca {
     struct ca_role *roles;
     size_t roles_n;
     struct ca_serial *serial;
+    struct ca_revoked *revoked;
+    struct audit *audit;
     uint64_t handles;
     struct job_list jobs;
 };
@@ -117,12 +120,35 @@ static struct err *prepare(struct job *j, const struct signer_request *q,
     if (e != NULL) {
         return e;
     }
+    j->role = role;
     j->key = ssh_key_copy(remote_key_public(*ret_key));
+    ca_revoked_see_key(ca->revoked, j->key);
     j->alg = ssh_alg_default(ssh_key_type(j->key));
     if (ssh_key_eq(j->key, q->key)) {
         return err_new(ERR_DENIED, "the CA's own key is not certified");
     }
     return write_tbs(j, role, q);
+}
+
+static void note_issued(const struct job *j, const struct ssh_cert *cert)
+{
+    const struct ssh_cert_fields *f = ssh_cert_fields(cert);
+    char until[WALL_TEXT_BYTES], of[SSH_FINGERPRINT_BYTES];
+    AUTO(auto_free) char *serial = text_fmt("%llu", (unsigned long long)f->serial);
+    AUTO(auto_free) char *principals = text_list_join(f->principals, ",");
+
+    audit_note(j->ca->audit, "certificate-issued",
+               (const struct audit_fact[]){
+                   {"ca", j->ca->name},
+                   {"role", j->role->name},
+                   {"type", f->kind == SSH_CERT_HOST ? "host" : "user"},
+                   {"serial", serial},
+                   {"key_id", f->key_id},
+                   {"principals", principals},
+                   {"valid_before", wall_text((struct wall){(int64_t)f->valid_before}, until)},
+                   {"key", ssh_key_fingerprint(ssh_cert_key(cert), of)},
+                   {NULL, NULL},
+               });
 }
 
 static struct err *write_line(struct job *j, struct view raw, char **ret)
@@ -142,6 +168,9 @@ static struct err *write_line(struct job *j, struct view raw, char **ret)
     if (e == NULL) {
         *ret = ssh_cert_line(cert, NULL);
         e = *ret != NULL ? NULL : err_nomem();
+    }
+    if (e == NULL) {
+        note_issued(j, cert);
     }
     return e;
 }
@@ -220,6 +249,7 @@ static void ca_free(void *self)
         job_cancel(LIST_FIRST(&ca->jobs));
     }
     ca_serial_free(&ca->serial);
+    ca_revoked_free(&ca->revoked);
     ca_roles_free(&ca->roles, ca->roles_n);
     free(ca->name);
     free(ca->key_uri);
@@ -231,15 +261,21 @@ static void auto_ca_free(struct ca **ca)
     ca_free(take(ca));
 }
 
-static struct err *open_serials(struct ca *ca, struct io_loop *l, const char *state_dir)
+static struct err *open_state(struct ca *ca, struct io_loop *l, const char *state_dir,
+                              const char *krl)
 {
-    AUTO(auto_free) char *path = text_fmt("%s/ca-%s.serial", state_dir, ca->name);
+    AUTO(auto_free) char *serial = text_fmt("%s/ca-%s.serial", state_dir, ca->name);
+    AUTO(auto_free) char *revoked = text_fmt("%s/ca-%s.revoked", state_dir, ca->name);
+    AUTO(auto_free) char *own_krl = text_fmt("%s/ca-%s.krl", state_dir, ca->name);
     struct err *e = file_make_folder(state_dir, 0700);
 
-    if (e == NULL && path == NULL) {
+    if (e == NULL && (serial == NULL || revoked == NULL || own_krl == NULL)) {
         e = err_nomem();
     }
-    return e != NULL ? e : ca_serial_new(l, path, &ca->serial);
+    if (e == NULL) {
+        e = ca_serial_new(l, serial, &ca->serial);
+    }
+    return e != NULL ? e : ca_revoked_new(l, revoked, krl != NULL ? krl : own_krl, &ca->revoked);
 }
 
 struct err *ca_new(struct io_loop *l, struct remote *remote, const struct ca_conf *conf,
@@ -262,14 +298,68 @@ struct err *ca_new(struct io_loop *l, struct remote *remote, const struct ca_con
     if (ca->name == NULL || ca->key_uri == NULL) {
         return err_nomem();
     }
+    ca->audit = conf->audit;
     struct err *e = ca_roles_copy(conf->roles, conf->roles_n, &ca->roles);
 
     if (e == NULL) {
-        e = open_serials(ca, l, state_dir);
+        e = open_state(ca, l, state_dir, conf->krl);
     }
     if (e == NULL) {
         *ret = (struct signer){.name = ca->name, .kind = "ca", .ops = &ops, .self = ca};
         take(&ca);
     }
     return e;
+}
+
+/* --- revoking ----------------------------------------------------------------------------------- */
+
+struct ca *ca_of(const struct signer *s)
+{
+    return s->ops != NULL && s->ops->sign == ca_sign ? s->self : NULL;
+}
+
+void ca_revoke(struct ca *ca, const struct ca_revocation *what, ca_done_fn *on_done, void *arg)
+{
+    struct remote_key *key = NULL;
+    AUTO(err_free) struct err *away = remote_key_find(ca->remote, ca->key_uri, &key);
+    AUTO(auto_free) char *serial = text_fmt("%llu", (unsigned long long)what->serial);
+
+    if (away == NULL) {
+        ca_revoked_see_key(ca->revoked, remote_key_public(key));
+    }
+    if (what->serial != 0 && !ca_serial_was_given(ca->serial, what->serial)) {
+        on_done(arg, err_new(ERR_INPUT, "signer %s never gave the serial number %s", ca->name,
+                             serial != NULL ? serial : "?"));
+        return;
+    }
+    if (ca_revoked_add(ca->revoked, what, on_done, arg)) {
+        audit_note(ca->audit, "certificate-revoked",
+                   (const struct audit_fact[]){{"ca", ca->name},
+                                               {"serial", what->serial != 0 ? serial : NULL},
+                                               {"key_id", what->key_id},
+                                               {"reason", what->reason},
+                                               {NULL, NULL}});
+    }
+}
+
+size_t ca_revocations(const struct ca *ca)
+{
+    return ca_revoked_count(ca->revoked);
+}
+
+const struct ca_revocation *ca_revocation_at(const struct ca *ca, size_t i)
+{
+    return ca_revoked_at(ca->revoked, i);
+}
+
+const char *ca_krl_path(const struct ca *ca)
+{
+    return ca_revoked_krl_path(ca->revoked);
+}
+
+char *ca_key_line(const struct ca *ca)
+{
+    const struct ssh_key *key = ca_revoked_key(ca->revoked);
+
+    return key != NULL ? ssh_key_line(key, NULL) : NULL;
 }

@@ -133,3 +133,8 @@ struct err *ca_serial_take(struct ca_serial *s, uint64_t *ret)
     *ret = s->next++;
     return NULL;
 }
+
+bool ca_serial_was_given(const struct ca_serial *s, uint64_t number)
+{
+    return number > 0 && number < s->next;
+}

@@ -188,6 +188,11 @@ static void test_lists(void **state)
     assert_true(text_list_add(&list, "b"));
     AUTO(text_list_free) char **copy = text_list_copy(list);
 
+    AUTO(auto_free) char *joined = text_list_join(list, ", ");
+    AUTO(auto_free) char *nothing = text_list_join(NULL, ",");
+
+    assert_string_equal(joined, "a, b");
+    assert_string_equal(nothing, "");
     assert_true(text_list_add(&list, "c"));
     assert_int_equal(text_list_len(list), 3);
     assert_int_equal(text_list_len(copy), 2);
