@@ -153,7 +153,7 @@ static struct err *make_env(char ***ret)
 {
     static const char *const passed[] = {
         "PATH",      "LANG",      "SSL_CERT_FILE", "SSL_CERT_DIR", "https_proxy",    "HTTPS_PROXY",
-        "all_proxy", "ALL_PROXY", "no_proxy",      "NO_PROXY",     "JOURNAL_STREAM",
+        "all_proxy", "ALL_PROXY", "no_proxy",      "NO_PROXY",     "JOURNAL_STREAM", "HOME",
     };
 
     for (size_t i = 0; i < ARRAY_LEN(passed); i++) {
@@ -385,6 +385,27 @@ struct err *vault_new(struct io_loop *l, const char *helper_path, const struct v
     return NULL;
 }
 
+/* A clean end, which a crash is not: whether tokens are revoked is the helper's to know. */
+static void say_goodbye(struct vault *v)
+{
+    AUTO(buf_deinit) struct buf nothing;
+    struct io_helper_status status = {0};
+    const struct vault_edition *edition;
+    bool wanted = false;
+
+    buf_init(&nothing, 0);
+    LIST_FOREACH(edition, &v->editions, link)
+    {
+        wanted = wanted || edition->conf.revoke_on_stop;
+    }
+    if (v->helper != NULL) {
+        io_helper_status(v->helper, &status);
+    }
+    if (wanted && status.ready) {
+        send_setup(v, VAULT_OP_STOP, &nothing, on_told);
+    }
+}
+
 void vault_free(struct vault **vp)
 {
     struct vault *v = take(vp);
@@ -392,6 +413,7 @@ void vault_free(struct vault **vp)
     if (v == NULL) {
         return;
     }
+    say_goodbye(v);
     io_helper_free(&v->helper); /* answers what is pending */
     for (size_t i = 0; i < v->n; i++) {
         server_free(v->servers[i]);

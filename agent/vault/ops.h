@@ -4,7 +4,7 @@
 #include "ipc/ipc.h"
 #include "vault/conf.h"
 
-/** What the agent asks of holdfast-vault. All but the first two carry a struct vault_query. */
+/** What the agent asks of holdfast-vault. All but the first three and STOP carry a struct vault_query. */
 enum vault_op {
     VAULT_OP_CONFIGURE = 1, /* uint32 number, one server's configuration; empty answer */
     VAULT_OP_SIGN = 2,      /* one certificate */
@@ -15,11 +15,16 @@ enum vault_op {
     VAULT_OP_KV_GET = 7,    /* bool present, string text, uint64 version */
     VAULT_OP_KV_CAS = 8,    /* uint64 version */
     VAULT_OP_KV_LIST = 9,   /* events: names; empty answer */
+    VAULT_OP_PKI_SIGN = 10, /* an X.509 certificate */
+    VAULT_OP_REVOKE = 11,   /* empty answer */
+    VAULT_OP_STOP = 20,     /* a clean end: tokens of servers that want it are revoked */
 };
 
 /* Servers have numbers that are never used again; 0 is none. Requests that name a number may reach a
  * worker before the configuration has reached another: they wait for it, not longer than this. */
 enum { VAULT_WORKERS = 4, VAULT_CONFIGURE_MS = 10000 };
+/* After STOP: less than io/helper.c waits for an exit. */
+enum { VAULT_STOP_MS = 1500 };
 
 /** A signing request as the helper sees it: signer_request with its own memory. */
 struct vault_ask {

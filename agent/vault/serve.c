@@ -71,6 +71,17 @@ static struct err *on_forget(struct vault_helper *h, struct ipc_request *request
     return e;
 }
 
+static struct err *on_stop(struct vault_helper *h, const struct vault_worker *w)
+{
+    AUTO(err_free) struct err *e =
+        vault_servers_revoke(h->servers, w->http, w->ask_fd, mono_in(VAULT_STOP_MS));
+
+    if (e != NULL) { /* nobody waits for an answer any more */
+        log_err(LOG_WARN, e, "a Vault token goes on to its end");
+    }
+    return NULL;
+}
+
 /* --- signing ------------------------------------------------------------------------------------ */
 
 static struct vault_api api_of(const struct vault_worker *w, struct vault_server *server,
@@ -80,6 +91,7 @@ static struct vault_api api_of(const struct vault_worker *w, struct vault_server
                               .server = &server->conf,
                               .deadline = deadline,
                               .good = &server->good,
+                              .skew = &server->skew,
                               .ask_fd = w->ask_fd};
 }
 
@@ -155,6 +167,7 @@ static struct err *on_query(struct vault_helper *h, const struct vault_worker *w
         [VAULT_OP_CHECK] = vault_serve_check,   [VAULT_OP_MOUNTS] = vault_serve_mounts,
         [VAULT_OP_ROLES] = vault_serve_roles,   [VAULT_OP_KV_GET] = vault_serve_kv_get,
         [VAULT_OP_KV_CAS] = vault_serve_kv_cas, [VAULT_OP_KV_LIST] = vault_serve_kv_list,
+        [VAULT_OP_PKI_SIGN] = vault_serve_pki,  [VAULT_OP_REVOKE] = vault_serve_revoke,
     };
     AUTO(vault_query_deinit) struct vault_query q = {0};
     struct vault_server *server = NULL;
@@ -196,6 +209,8 @@ static struct err *serve(void *helper, void *worker, struct ipc_request *request
         return on_configure(helper, request);
     case VAULT_OP_FORGET:
         return on_forget(helper, request);
+    case VAULT_OP_STOP:
+        return on_stop(helper, worker);
     case VAULT_OP_SIGN:
         return on_sign(helper, worker, request);
     case VAULT_OP_CHECK:
@@ -204,6 +219,8 @@ static struct err *serve(void *helper, void *worker, struct ipc_request *request
     case VAULT_OP_KV_GET:
     case VAULT_OP_KV_CAS:
     case VAULT_OP_KV_LIST:
+    case VAULT_OP_PKI_SIGN:
+    case VAULT_OP_REVOKE:
         return on_query(helper, worker, request);
     default:
         return err_new(ERR_PROTOCOL, "holdfast-vault has no operation %u", request->op);

@@ -7,7 +7,8 @@
  *
  * The clock is one thread, started with the first server that wants it, with an HTTP client of its
  * own. It renews one server after the other, so a silent Vault delays it: not longer than a request
- * may take.
+ * may take. It also sees off servers that are forgotten: where the configuration wants no Vault token
+ * to outlive its use, the one of a login is revoked before its server goes.
  */
 #include "vault/servers.h"
 
@@ -18,20 +19,22 @@
 
 #include "vault/ops.h"
 
-enum { KEEP_MS = 10000 };
+enum { KEEP_MS = 10000, REVOKE_EACH_MS = 700 };
 
 struct entry {
     struct vault_server server;
-    LIST_ENTRY(entry) link; /* on the table's list, while it has a number there */
+    LIST_ENTRY(entry) link; /* on the table's list while it has a number there, or on leaving */
     uint32_t number;
-    unsigned holders; /* the table is one */
+    unsigned holders; /* the table is one; 0: on leaving */
     struct mono keep_at;
+    bool seen_off; /* its token is revoked, or that was tried */
 };
 
 struct vault_servers {
     pthread_mutex_t lock; /* guards all that follows, but not what a held server is */
     pthread_cond_t changed;
     LIST_HEAD(, entry) list;
+    LIST_HEAD(, entry) leaving;       /* forgotten, for the clock to revoke their tokens */
     struct vault_auth_memory *memory; /* has its own lock */
     pthread_t clock;
     bool has_clock, stopping;
@@ -75,14 +78,6 @@ static struct err *entry_new(struct vault_servers *s, struct vault_conf *conf, s
     return NULL;
 }
 
-/* Under the lock. */
-static void let_go(struct entry *e)
-{
-    if (--e->holders == 0) {
-        entry_free(e);
-    }
-}
-
 /* --- the clock ---------------------------------------------------------------------------------- */
 
 static void wait_until(struct vault_servers *s, struct mono until)
@@ -96,7 +91,7 @@ static void wait_until(struct vault_servers *s, struct mono until)
     }
 }
 
-/* The server whose time has come, held; NULL at the end. */
+/* The server whose time has come, held, or one that leaves; NULL at the end. */
 static struct entry *wait_for_due(struct vault_servers *s)
 {
     struct entry *next = NULL;
@@ -105,7 +100,11 @@ static struct entry *wait_for_due(struct vault_servers *s)
     while (!s->stopping) {
         struct entry *e;
 
-        next = NULL;
+        next = LIST_FIRST(&s->leaving);
+        if (next != NULL) {
+            LIST_REMOVE(next, link);
+            break;
+        }
         LIST_FOREACH(e, &s->list, link)
         {
             if (next == NULL || e->keep_at.ms < next->keep_at.ms) {
@@ -124,6 +123,17 @@ static struct entry *wait_for_due(struct vault_servers *s)
     return next;
 }
 
+static struct vault_api api_of(struct entry *e, struct vault_http *http, int ask_fd,
+                               struct mono deadline)
+{
+    return (struct vault_api){.http = http,
+                              .server = &e->server.conf,
+                              .deadline = deadline,
+                              .good = &e->server.good,
+                              .skew = &e->server.skew,
+                              .ask_fd = ask_fd};
+}
+
 static void *run_clock(void *arg)
 {
     struct vault_servers *s = arg;
@@ -133,16 +143,91 @@ static void *run_clock(void *arg)
 
     while (e == NULL && (entry = wait_for_due(s)) != NULL) {
         struct vault_server *server = &entry->server;
-        struct vault_api api = {.http = http,
-                                .server = &server->conf,
-                                .deadline = mono_in(KEEP_MS),
-                                .good = &server->good,
-                                .ask_fd = IPC_ASK_FD + VAULT_WORKERS};
+        struct vault_api api = api_of(entry, http, IPC_ASK_FD + VAULT_WORKERS, mono_in(KEEP_MS));
 
+        if (entry->holders == 0) {
+            AUTO(err_free) struct err *lost = vault_auth_revoke(server->auth, &api);
+
+            entry_free(entry);
+            continue;
+        }
         vault_auth_keep(server->auth, &api);
         vault_servers_let_go(s, &server);
     }
     return NULL;
+}
+
+/* Under the lock. */
+static bool have_clock(struct vault_servers *s)
+{
+    if (!s->has_clock && !s->stopping) {
+        s->has_clock = pthread_create(&s->clock, NULL, run_clock, s) == 0;
+    }
+    return s->has_clock;
+}
+
+/* Under the lock. */
+static void let_go(struct vault_servers *s, struct entry *e)
+{
+    if (--e->holders > 0) {
+        return;
+    }
+    if (e->server.conf.revoke_on_stop && !e->seen_off && !s->stopping && have_clock(s)) {
+        LIST_INSERT_HEAD(&s->leaving, e, link);
+        pthread_cond_broadcast(&s->changed);
+        return;
+    }
+    entry_free(e);
+}
+
+/* --- the end of tokens ---------------------------------------------------------------------------- */
+
+/* One whose token has to go, held. */
+static struct entry *next_to_see_off(struct vault_servers *s)
+{
+    struct entry *e;
+
+    pthread_mutex_lock(&s->lock);
+    e = LIST_FIRST(&s->leaving);
+    if (e != NULL) {
+        LIST_REMOVE(e, link);
+    } else {
+        LIST_FOREACH(e, &s->list, link)
+        {
+            if (e->server.conf.revoke_on_stop && !e->seen_off) {
+                break;
+            }
+        }
+    }
+    if (e != NULL) {
+        e->holders++;
+        e->seen_off = true;
+    }
+    pthread_mutex_unlock(&s->lock);
+    return e;
+}
+
+struct err *vault_servers_revoke(struct vault_servers *s, struct vault_http *http, int ask_fd,
+                                 struct mono deadline)
+{
+    struct err *first = NULL;
+    struct entry *entry;
+
+    while (!mono_passed(deadline) && (entry = next_to_see_off(s)) != NULL) {
+        struct vault_server *server = &entry->server;
+        struct mono until = mono_in(REVOKE_EACH_MS);
+        struct vault_api api =
+            api_of(entry, http, ask_fd, until.ms < deadline.ms ? until : deadline);
+        struct err *e =
+            err_add(vault_auth_revoke(server->auth, &api), "vault %s", server->conf.name);
+
+        if (first == NULL) {
+            first = take(&e);
+        }
+        err_free(&e);
+        vault_servers_let_go(s, &server);
+    }
+    return first;
 }
 
 /* --- the table ---------------------------------------------------------------------------------- */
@@ -159,6 +244,7 @@ struct err *vault_servers_new(struct vault_servers **ret)
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->changed, NULL);
     LIST_INIT(&s->list);
+    LIST_INIT(&s->leaving);
     *ret = s;
     return NULL;
 }
@@ -181,7 +267,13 @@ void vault_servers_free(struct vault_servers **sp)
         struct entry *e = LIST_FIRST(&s->list);
 
         LIST_REMOVE(e, link);
-        let_go(e);
+        let_go(s, e);
+    }
+    while (!LIST_EMPTY(&s->leaving)) {
+        struct entry *e = LIST_FIRST(&s->leaving);
+
+        LIST_REMOVE(e, link);
+        entry_free(e);
     }
     vault_auth_memory_free(&s->memory);
     pthread_cond_destroy(&s->changed);
@@ -205,11 +297,8 @@ static struct entry *find(struct vault_servers *s, uint32_t number)
 
 static struct err *insert(struct vault_servers *s, struct entry *entry)
 {
-    if (keeps(&entry->server.conf) && !s->has_clock) {
-        if (pthread_create(&s->clock, NULL, run_clock, s) != 0) {
-            return err_nomem();
-        }
-        s->has_clock = true;
+    if (keeps(&entry->server.conf) && !have_clock(s)) {
+        return err_nomem();
     }
     LIST_INSERT_HEAD(&s->list, entry, link);
     pthread_cond_broadcast(&s->changed);
@@ -243,7 +332,7 @@ void vault_servers_forget(struct vault_servers *s, uint32_t number)
 
     if (e != NULL) {
         LIST_REMOVE(e, link);
-        let_go(e);
+        let_go(s, e);
     }
     pthread_mutex_unlock(&s->lock);
 }
@@ -285,7 +374,7 @@ void vault_servers_let_go(struct vault_servers *s, struct vault_server **server)
 
     if (held != NULL) {
         pthread_mutex_lock(&s->lock);
-        let_go((struct entry *)held); /* its first member */
+        let_go(s, (struct entry *)held); /* its first member */
         pthread_mutex_unlock(&s->lock);
     }
 }

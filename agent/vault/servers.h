@@ -11,6 +11,7 @@ struct vault_server {
     struct vault_conf conf;
     struct vault_auth *auth;
     atomic_uint good; /* see struct vault_api */
+    struct vault_skew skew;
 };
 
 /** vault_servers_new() - without any server yet. NOMEM */
@@ -31,6 +32,16 @@ struct err *vault_servers_hold(struct vault_servers *s, uint32_t number, struct 
 /** vault_servers_hold_new() - a server without a number, for one request; @conf is taken. NOMEM */
 struct err *vault_servers_hold_new(struct vault_servers *s, struct vault_conf *conf,
                                    struct vault_server **ret) MUST_CHECK;
+/** vault_servers_let_go() - the last one to let go of a server that is forgotten, and that revokes on
+ * stop, has its token revoked by the clock */
 void vault_servers_let_go(struct vault_servers *s, struct vault_server **server);
+/**
+ * vault_servers_revoke() - a clean stop: revoke the tokens of all servers that want it
+ * @http, @ask_fd: the calling thread's
+ * A server that is silent costs at most 0.7 s, all together no more than @deadline. Returns the first
+ * error; the others are tried all the same.
+ */
+struct err *vault_servers_revoke(struct vault_servers *s, struct vault_http *http, int ask_fd,
+                                 struct mono deadline) MUST_CHECK;
 
 #endif
