@@ -45,6 +45,8 @@ struct vault_pending {
         signer_reply_fn *signed_;
         vault_mounts_fn *mounts;
         vault_names_fn *names;
+        vault_pki_fn *pki;
+        vault_done_fn *done;
         struct {
             vault_step_fn *step;
             vault_done_fn *done;
@@ -90,6 +92,11 @@ void vault_pending_names(struct vault_pending *p, struct rd *event);
 
 /** vault_edition_release() - one request less; the last one of a retired edition frees it */
 void vault_edition_release(struct vault *v, struct vault_edition *e);
+
+/** vault_target_begin() - a request to a target; its query is told which one that is
+ * @ret_e: why there is none, where NULL is returned */
+struct vault_pending *vault_target_begin(struct vault *v, const struct vault_target *target,
+                                         void *arg, struct vault_query *q, struct err **ret_e);
 
 /** vault_signer_ops() - of a struct vault_client_server */
 const struct signer_ops *vault_signer_ops(void);

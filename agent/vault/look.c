@@ -4,9 +4,8 @@
  */
 #include "vault/client.h"
 
-/* A request to a target. NULL: @ret_e says why not. */
-static struct vault_pending *begin(struct vault *v, const struct vault_target *target, void *arg,
-                                   struct vault_query *q, struct err **ret_e)
+struct vault_pending *vault_target_begin(struct vault *v, const struct vault_target *target,
+                                         void *arg, struct vault_query *q, struct err **ret_e)
 {
     struct vault_client_server *s = NULL;
 
@@ -56,7 +55,7 @@ uint64_t vault_check(struct vault *v, const struct vault_check *check, vault_ste
     struct vault_query q = {
         .deadline = check->deadline, .mount = check->mount, .name = check->role};
     struct err *e = NULL;
-    struct vault_pending *p = begin(v, &check->target, arg, &q, &e);
+    struct vault_pending *p = vault_target_begin(v, &check->target, arg, &q, &e);
 
     if (p == NULL) {
         on_done(arg, e);
@@ -88,7 +87,7 @@ uint64_t vault_mounts(struct vault *v, const struct vault_target *target, const 
 {
     struct vault_query q = {.deadline = deadline, .name = type};
     struct err *e = NULL;
-    struct vault_pending *p = begin(v, target, arg, &q, &e);
+    struct vault_pending *p = vault_target_begin(v, target, arg, &q, &e);
 
     if (p == NULL) {
         on_done(arg, e, NULL, 0);
@@ -113,7 +112,7 @@ uint64_t vault_roles(struct vault *v, const struct vault_target *target, const c
     static char *const none[] = {NULL};
     struct vault_query q = {.deadline = deadline, .mount = mount};
     struct err *e = NULL;
-    struct vault_pending *p = begin(v, target, arg, &q, &e);
+    struct vault_pending *p = vault_target_begin(v, target, arg, &q, &e);
 
     if (p == NULL) {
         on_done(arg, e, none);

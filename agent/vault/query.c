@@ -1,6 +1,6 @@
 /*
  * The messages of all operations but signing, writer and reader side by side: one request for them
- * all, the steps of a check, and a list of mounts. Lists of names are plain strings in events, as many
+ * all, the steps of a check, a list of mounts, an X.509 certificate. Lists of names are plain strings in events, as many
  * events as they need; they are written and read where they are made and used.
  */
 #include "vault/query.h"
@@ -8,9 +8,10 @@
 #include <stdlib.h>
 
 static const size_t query_texts[] = {
-    offsetof(struct vault_query, mount),  offsetof(struct vault_query, name),
-    offsetof(struct vault_query, prefix), offsetof(struct vault_query, path),
-    offsetof(struct vault_query, text),
+    offsetof(struct vault_query, mount),     offsetof(struct vault_query, name),
+    offsetof(struct vault_query, prefix),    offsetof(struct vault_query, path),
+    offsetof(struct vault_query, text),      offsetof(struct vault_query, common_name),
+    offsetof(struct vault_query, alt_names),
 };
 
 /* --- a request -------------------------------------------------------------------------------- */
@@ -230,5 +231,39 @@ struct err *vault_mounts_get(struct rd *r, struct vault_mount **ret, size_t *ret
     }
     *ret = list;
     *ret_n = n;
+    return NULL;
+}
+
+/* --- X.509 certificates ----------------------------------------------------------------------- */
+
+void vault_pki_put(struct buf *b, const struct vault_pki_answer *answer)
+{
+    buf_put_cstr(b, answer->cert_pem);
+    buf_put_cstr(b, answer->chain_pem);
+    buf_put_cstr(b, answer->serial);
+}
+
+void vault_pki_deinit(struct vault_pki_answer *a)
+{
+    free((char *)a->cert_pem);
+    free((char *)a->chain_pem);
+    free((char *)a->serial);
+    *a = (struct vault_pki_answer){0};
+}
+
+struct err *vault_pki_get(struct rd *r, struct vault_pki_answer *ret)
+{
+    struct vault_pki_answer a = {0};
+
+    a.cert_pem = vault_get_text(r);
+    a.chain_pem = vault_get_text(r);
+    a.serial = vault_get_text(r);
+    struct err *e = rd_end(r, "X.509 certificate");
+
+    if (e != NULL) {
+        vault_pki_deinit(&a);
+        return e;
+    }
+    *ret = a;
     return NULL;
 }

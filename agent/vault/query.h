@@ -9,11 +9,12 @@ struct vault_query {
     const struct vault_conf *conf; /* this one */
     struct mono deadline;
     const char *mount;
-    const char *name;   /* CHECK: the role; MOUNTS: the type */
-    const char *prefix; /* KV */
-    const char *path;   /* KV */
-    const char *text;   /* KV_CAS; NULL: delete */
-    uint64_t version;   /* KV_CAS */
+    const char *name;                    /* CHECK, PKI_SIGN: the role; MOUNTS: the type */
+    const char *prefix;                  /* KV */
+    const char *path;                    /* KV */
+    const char *text;                    /* KV_CAS; NULL: delete. PKI_SIGN: the request */
+    const char *common_name, *alt_names; /* PKI_SIGN; names one a line, each with its kind */
+    uint64_t version;                    /* KV_CAS. PKI_SIGN: seconds; 0: the role's */
 };
 
 /** vault_query_put() - the body; @b should be marked secret */
@@ -42,5 +43,11 @@ void vault_mounts_put(struct buf *b, const struct vault_mount *list, size_t n);
 /** vault_mounts_get() - read it (caller: vault_mounts_free()). PROTOCOL, NOMEM */
 struct err *vault_mounts_get(struct rd *r, struct vault_mount **ret, size_t *ret_n) MUST_CHECK;
 void vault_mounts_free(struct vault_mount **list, size_t n);
+
+/** vault_pki_put() - the answer to PKI_SIGN */
+void vault_pki_put(struct buf *b, const struct vault_pki_answer *answer);
+/** vault_pki_get() - read it (caller: vault_pki_deinit()); on an error @ret is empty. PROTOCOL */
+struct err *vault_pki_get(struct rd *r, struct vault_pki_answer *ret) MUST_CHECK;
+void vault_pki_deinit(struct vault_pki_answer *a);
 
 #endif

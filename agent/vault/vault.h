@@ -121,6 +121,10 @@ void vault_on_question(struct vault *v, vault_question_fn *fn, void *arg);
  */
 void vault_answer(struct vault *v, uint64_t question, struct err *e, struct view signature);
 
+/** vault_conf_of() - the configuration of a server that was put (borrowed until the next vault_put() or
+ * vault_remove()); NULL: there is none of this name */
+const struct vault_conf *vault_conf_of(const struct vault *v, const char *name);
+
 /** What status shows of one server. Strings are borrowed until the next call. */
 struct vault_status {
     const char *name, *address;
@@ -134,6 +138,7 @@ size_t vault_count(const struct vault *v);
 void vault_status(const struct vault *v, size_t i, struct vault_status *ret);
 void vault_helper_status(const struct vault *v, struct io_helper_status *ret);
 
+#include "vault/issue.h"
 #include "vault/kv.h"
 #include "vault/look.h"
 
