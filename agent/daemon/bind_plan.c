@@ -2,8 +2,8 @@
  * From the registry's SSH keys to what the agent should have: Vault servers, tokens, identities. It is
  * pure, JSON in and JSON out, so that what is to be done is the difference of two values.
  *
- * Nothing that is declared at run time may take the name of something in holdfast.yaml. A PIN command
- * would run as the agent, so only the account's administrators may declare one.
+ * Nothing that is declared at run time may take the name of something in holdfast.yaml, or name places
+ * of secrets that its scope was not given.
  */
 #include "daemon/bind_plan.h"
 
@@ -174,11 +174,11 @@ static struct err *plan_token(struct plan *p, const json_t *key, char **ret_key)
     const json_t *pin = json_object_get(spec, "pin");
     const char *token = text_of(spec, "token");
     bool by_name = token != NULL && strncmp(token, "pkcs11:", 7) != 0;
+    struct err *e =
+        registry_allowed_check(&p->taken->allowed, REGISTRY_SSH_KEY, text_of(key, "scope"), spec);
 
-    if (json_object_get(pin, "command") != NULL && !text_eq(text_of(key, "scope"), "account")) {
-        return err_new(ERR_DENIED,
-                       "its PIN comes from a command, which would run as the agent: only an SSH "
-                       "key of the account may have one");
+    if (e != NULL) {
+        return e;
     }
     if (by_name) {
         token = json_string_value(json_object_get(p->taken->tokens, token));
@@ -212,7 +212,14 @@ static json_t *principals_of(const json_t *spec, const json_t *credentials)
 static struct err *plan_vault(struct plan *p, const json_t *item, char **ret_name)
 {
     const json_t *connector = json_object_get(item, "connector");
+    struct err *e =
+        registry_allowed_check(&p->taken->allowed, REGISTRY_CONNECTOR, text_of(connector, "scope"),
+                               json_object_get(connector, "spec"));
 
+    if (e != NULL) {
+        return err_add(e, "its connector %s of %s", text_of(connector, "identifier"),
+                       text_of(connector, "scope"));
+    }
     *ret_name = bind_plan_name(text_of(connector, "scope"), text_of(connector, "identifier"),
                                p->taken->signers);
     if (*ret_name == NULL) {

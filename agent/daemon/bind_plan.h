@@ -3,13 +3,14 @@
 
 #include <jansson.h>
 
-#include "base/base.h"
+#include "registry/registry.h"
 
 /** Names that holdfast.yaml has given away, and where its tokens are. Borrowed. */
 struct bind_taken {
     char *const *identities; /* NULL-terminated; NULL: none */
     char *const *signers;
     const json_t *tokens; /* {name: URI} */
+    struct registry_allowed_list allowed; /* what may be named below the account */
 };
 
 /**

@@ -72,7 +72,7 @@ static struct err *copy_taken(struct bind_registry *b, const struct bind_taken *
     b->identities = text_list_copy(taken->identities);
     b->signers = text_list_copy(taken->signers);
     b->tokens = json_deep_copy(taken->tokens);
-    b->deps.taken = (struct bind_taken){b->identities, b->signers, b->tokens};
+    b->deps.taken = (struct bind_taken){b->identities, b->signers, b->tokens, taken->allowed};
     if ((b->identities == NULL && taken->identities != NULL) ||
         (b->signers == NULL && taken->signers != NULL) || b->tokens == NULL) {
         return err_nomem();

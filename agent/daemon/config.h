@@ -19,6 +19,7 @@ enum {
     CONFIG_SOCKETS_MAX = 64,
     CONFIG_SOCKET_USERS_MAX = 64,
     CONFIG_GRANTS_MAX = 256,
+    CONFIG_ALLOWED_MAX = 256,
 };
 
 struct config_agent {
@@ -129,11 +130,18 @@ struct config_kv {
     char *mount, *prefix;
 };
 
+/** What a resource of a scope, or below it, may name. Either path or key is set. */
+struct config_allowed {
+    char *scope, *path, *key;
+};
+
 struct config_registry {
     bool disabled;        /* enabled: no */
     char *path;           /* sqlite file; with vault-kv, of the local copy */
     int store;            /* enum config_store */
     struct config_kv *kv; /* vault-kv */
+    struct config_allowed *secret_folders, *login_keys;
+    unsigned secret_folders_count, login_keys_count;
 };
 
 enum config_right { CONFIG_RIGHT_VIEWER, CONFIG_RIGHT_OPERATOR, CONFIG_RIGHT_ADMINISTRATOR };

@@ -8,6 +8,8 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "daemon/config_check.h"
 #include "policy/policy.h"
@@ -103,6 +105,42 @@ static bool has_vault(const struct config *c, const char *name)
     return false;
 }
 
+/* Who can write to such a folder can have the agent read any file, by a link. */
+static struct err *check_folder(const struct config_place *at, const char *path)
+{
+    struct stat st;
+
+    if (path[0] != '/') {
+        return config_wrong(at, "path", "'%s' must be an absolute path", path);
+    }
+    if (stat(path, &st) == 0 &&
+        ((st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)) {
+        return config_wrong(at, "path",
+                            "'%s' can be written to by others: only root or the agent's user may "
+                            "put secrets there",
+                            path);
+    }
+    return NULL;
+}
+
+static struct err *check_allowed(struct config_place *at)
+{
+    const struct config_registry *r = &at->config->registry;
+    struct err *e = NULL;
+
+    for (unsigned i = 0; e == NULL && i < r->secret_folders_count; i++) {
+        snprintf(at->path, sizeof at->path, "registry.secret-folders[%u]", i);
+        e = check_scope(at, r->secret_folders[i].scope);
+        e = e == NULL ? check_folder(at, r->secret_folders[i].path) : e;
+    }
+    for (unsigned i = 0; e == NULL && i < r->login_keys_count; i++) {
+        snprintf(at->path, sizeof at->path, "registry.login-keys[%u]", i);
+        e = check_scope(at, r->login_keys[i].scope);
+        e = e == NULL ? config_check_uri(at, "key", r->login_keys[i].key) : e;
+    }
+    return e;
+}
+
 struct err *config_check_registry(struct config_place *at)
 {
     const struct config_registry *r = &at->config->registry;
@@ -118,7 +156,7 @@ struct err *config_check_registry(struct config_place *at)
     if (r->kv != NULL && !has_vault(at->config, r->kv->signer)) {
         return config_wrong(at, "vault-kv.signer", "no vault '%s' under signers", r->kv->signer);
     }
-    return NULL;
+    return check_allowed(at);
 }
 
 static struct err *check_who(const struct config_place *at, struct config_grant *g)

@@ -197,6 +197,23 @@ static const cyaml_schema_field_t kv_fields[] = {
     CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t folder_fields[] = {
+    NEEDED("scope", struct config_allowed, scope),
+    NEEDED("path", struct config_allowed, path),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t folder_entry = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_allowed, folder_fields),
+};
+static const cyaml_schema_field_t login_key_fields[] = {
+    NEEDED("scope", struct config_allowed, scope),
+    NEEDED("key", struct config_allowed, key),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t login_key_entry = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_allowed, login_key_fields),
+};
+
 static const cyaml_schema_field_t registry_fields[] = {
     CYAML_FIELD_ENUM("enabled", CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, struct config_registry,
                      disabled, disabled_words, CYAML_ARRAY_LEN(disabled_words)),
@@ -204,6 +221,9 @@ static const cyaml_schema_field_t registry_fields[] = {
     CYAML_FIELD_ENUM("store", CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, struct config_registry,
                      store, store_words, CYAML_ARRAY_LEN(store_words)),
     CYAML_FIELD_MAPPING_PTR("vault-kv", OPTIONAL_POINTER, struct config_registry, kv, kv_fields),
+    LIST("secret-folders", struct config_registry, secret_folders, &folder_entry, 0,
+         CONFIG_ALLOWED_MAX),
+    LIST("login-keys", struct config_registry, login_keys, &login_key_entry, 0, CONFIG_ALLOWED_MAX),
     CYAML_FIELD_END,
 };
 

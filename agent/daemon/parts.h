@@ -49,6 +49,7 @@ struct err *parts_identities(const struct config *c, struct io_loop *l, struct r
  * @vault: outlives it; not used where the store is a file */
 struct parts_registry {
     struct registry *registry; /* NULL: not enabled */
+    struct registry_allowed *allowed;
 };
 struct err *parts_registry_new(const struct config *c, struct io_loop *l, struct vault *vault,
                                struct parts_registry *ret) MUST_CHECK;

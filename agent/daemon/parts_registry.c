@@ -50,6 +50,27 @@ static struct err *open_store(const struct config *c, struct io_loop *l, struct 
                : store_sqlite_open(l, c->registry.path, on_store_change, r, ret);
 }
 
+/* The texts stay the configuration's. */
+static struct err *allow(const struct config_registry *c, struct parts_registry *r)
+{
+    struct registry_allowed_list list = {.n = c->secret_folders_count + c->login_keys_count};
+
+    list.rows = r->allowed = calloc(list.n + 1, sizeof *r->allowed);
+    if (r->allowed == NULL) {
+        return err_nomem();
+    }
+    for (unsigned i = 0; i < c->secret_folders_count; i++) {
+        r->allowed[i] = (struct registry_allowed){.scope = c->secret_folders[i].scope,
+                                                  .folder = c->secret_folders[i].path};
+    }
+    for (unsigned i = 0; i < c->login_keys_count; i++) {
+        r->allowed[c->secret_folders_count + i] =
+            (struct registry_allowed){.scope = c->login_keys[i].scope, .key = c->login_keys[i].key};
+    }
+    registry_allow(r->registry, &list);
+    return NULL;
+}
+
 struct err *parts_registry_new(const struct config *c, struct io_loop *l, struct vault *vault,
                                struct parts_registry *ret)
 {
@@ -65,12 +86,16 @@ struct err *parts_registry_new(const struct config *c, struct io_loop *l, struct
     if (e == NULL) {
         e = registry_new(l, store, audit, &ret->registry);
     }
+    if (e == NULL) {
+        e = allow(&c->registry, ret);
+    }
     return err_add(e, "registry");
 }
 
 void parts_registry_deinit(struct parts_registry *r)
 {
     registry_free(&r->registry);
+    auto_free(&r->allowed);
 }
 
 struct err *parts_binder(const struct config *c, const struct parts_signers *signers,
@@ -91,7 +116,7 @@ struct err *parts_binder(const struct config *c, const struct parts_signers *sig
         ok = json_object_set_new(tokens, c->tokens[i].name, json_string(c->tokens[i].uri)) == 0;
     }
     deps->vault = signers->vault;
-    deps->taken = (struct bind_taken){identities, names, tokens};
+    deps->taken = (struct bind_taken){identities, names, tokens, *registry_allowed(deps->registry)};
     struct err *e = ok ? bind_registry_new(deps, ret) : err_nomem();
 
     json_decref(tokens);

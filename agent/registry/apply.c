@@ -177,7 +177,8 @@ static struct err *make_change(struct plan *p, const struct item *it,
     AUTO(store_entry_deinit) struct store_entry row = {0};
     bool mends = before != NULL && json_array_size(diff) == 0;
     struct err *e = registry_resource_make(
-        &(struct registry_place){it->kind, it->scope, it->id, before}, it->body, &row);
+        &(struct registry_place){it->kind, it->scope, it->id, before, &p->op->r->allowed}, it->body,
+        &row);
 
     if (e != NULL || (mends && text_eq(row.body, before->body))) {
         json_decref(diff);

@@ -59,7 +59,8 @@ static void make(struct registry_op *op)
     op->e = registry_audit_ready(op->r->audit);
     if (op->e == NULL) {
         op->e = registry_resource_make(
-            &(struct registry_place){op->kind, op->key.scope, op->key.id, before}, op->body, &row);
+            &(struct registry_place){op->kind, op->key.scope, op->key.id, before, &op->r->allowed},
+            op->body, &row);
     }
     if (op->e == NULL) {
         op->e =

@@ -53,6 +53,7 @@ struct registry {
     struct io_worker *worker;
     struct registry_audit *audit; /* the worker's */
     struct registry_op_list ops;
+    struct registry_allowed_list allowed;
     struct io_timer *tell; /* the watcher, once for all that changes at about the same time */
     void (*on_change)(void *arg);
     void *change_arg;

@@ -72,6 +72,16 @@ void registry_changed(struct registry *r)
     }
 }
 
+void registry_allow(struct registry *r, const struct registry_allowed_list *list)
+{
+    r->allowed = *list;
+}
+
+const struct registry_allowed_list *registry_allowed(const struct registry *r)
+{
+    return &r->allowed;
+}
+
 void registry_watch(struct registry *r, void (*on_change)(void *arg), void *arg)
 {
     r->on_change = on_change;

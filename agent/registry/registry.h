@@ -65,6 +65,31 @@ struct err *registry_new(struct io_loop *l, struct store *store, const char *aud
 void registry_free(struct registry **r);
 struct store *registry_store(struct registry *r);
 
+/** A place of secrets that holdfast.yaml gives to a scope and those below it: a folder, or a login key.
+ */
+struct registry_allowed {
+    const char *scope;
+    const char *folder; /* absolute path; files in it and below it */
+    const char *key;    /* its PKCS#11 URI; one of the two is set */
+};
+struct registry_allowed_list {
+    const struct registry_allowed *rows; /* borrowed */
+    size_t n;
+};
+/** registry_allow() - what may be named below the account from now on; nothing, where nobody said.
+ * @list: its rows outlive the registry */
+void registry_allow(struct registry *r, const struct registry_allowed_list *list);
+/** registry_allowed() - what registry_allow() said */
+const struct registry_allowed_list *registry_allowed(const struct registry *r);
+/**
+ * registry_allowed_check() - may a resource of @scope name the places of secrets that @spec names? For
+ * what is about to be stored, and for what was stored before, or by another machine. Pure
+ * Errors: DENIED with JSON pointer, and how to allow it
+ */
+struct err *registry_allowed_check(const struct registry_allowed_list *list,
+                                   enum registry_kind kind, const char *scope, const json_t *spec)
+    MUST_CHECK;
+
 /** Gets a resource (borrowed), or an error (taken). */
 typedef void registry_json_fn(void *arg, struct err *e, json_t *result);
 /** Gets what may be large: a JSON text (taken; free()), made where it holds nobody up, or an error

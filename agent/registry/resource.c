@@ -213,6 +213,10 @@ struct err *registry_resource_make(const struct registry_place *place, const jso
 
     e = e == NULL ? registry_resource_tidy(place->kind, body, &tidy) : e;
     e = e == NULL ? registry_spec_check(place->kind, json_object_get(tidy, "spec"), &facts) : e;
+    if (e == NULL) {
+        e = registry_allowed_check(place->allowed, place->kind, place->scope,
+                                   json_object_get(tidy, "spec"));
+    }
     e = e == NULL ? set_head(place, tidy, &row) : e;
     if (e == NULL) {
         e = registry_spec_references(place->kind, json_object_get(tidy, "spec"), on_reference,

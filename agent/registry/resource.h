@@ -16,13 +16,14 @@ struct registry_place {
     const char *scope;
     const char *id;                   /* NULL: made from the name */
     const struct store_entry *before; /* what it replaces; NULL: nothing */
+    const struct registry_allowed_list *allowed;
 };
 /**
  * registry_resource_make() - judge a body and make a row of it
  * @body: {"name", "description"?, "tags"?, "spec"} (borrowed; not changed)
  * @ret:  the row (caller ends it with store_entry_deinit())
  * What was broken in the row before stays so where the body does not mend it.
- * Errors: those of registry_spec_check() and registry_resource_check()
+ * Errors: those of registry_spec_check(), registry_resource_check() and registry_allowed_check()
  */
 struct err *registry_resource_make(const struct registry_place *place, const json_t *body,
                                    struct store_entry *ret) MUST_CHECK;

@@ -68,8 +68,16 @@ def ssh_key(bench, manager="account.engine", **fields):
             "credentials": {"type": "vault-ssh", "secrets_manager": manager, "ttl": "5m"}, **fields}
 
 
+def given(bench, agent):
+    """holdfast.yaml gives acme the folder where the PIN lies: below the account nothing is readable else."""
+    agent.settings["registry"] = {
+        "secret-folders": [{"scope": "org/acme", "path": str(bench.token.pin_file.parent)}]}
+    agent.write_config()
+    return bench.with_key(agent)
+
+
 def test_an_identity_comes_changes_and_goes(bench, sshd):
-    agent = bench.with_key(bench.agent(identities=[], signers=[]))
+    agent = given(bench, bench.agent(identities=[], signers=[]))
     agent.settings["tokens"] = []  # the registry's key says which token, and where its PIN is
     agent.write_config()
     with agent:
@@ -100,7 +108,7 @@ def test_an_identity_comes_changes_and_goes(bench, sshd):
 
 
 def test_an_identity_survives_a_restart(bench):
-    agent = bench.with_key(bench.agent(identities=[], signers=[]))
+    agent = given(bench, bench.agent(identities=[], signers=[]))
     with agent:
         api = Api(agent.control)
         declare(api, bench)
@@ -121,7 +129,7 @@ def agent_serial(agent, name):
 
 
 def test_a_socket_of_a_project_shows_no_other(bench):
-    agent = bench.with_key(bench.agent(signers=[bench.signer()]))
+    agent = given(bench, bench.agent(signers=[bench.signer()]))
     mine, theirs = agent.folder / "web.sock", agent.folder / "db.sock"
     agent.settings["sockets"] = [{"path": str(mine), "scope": PROJECT},
                                  {"path": str(theirs), "scope": "org/acme/project/db"}]
@@ -143,7 +151,7 @@ def test_a_socket_of_a_project_shows_no_other(bench):
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else")
 def test_a_socket_has_users_of_its_own(bench):
-    agent = bench.with_key(bench.agent(identities=[], signers=[]))
+    agent = given(bench, bench.agent(identities=[], signers=[]))
     shared = agent.folder / "shared"
     shared.mkdir()
     for folder in (bench.place, bench.folder, agent.folder, shared):

@@ -66,6 +66,9 @@ def empty(place, bao):
 def running(empty):
     """(what to build with, the agent, its API), with a key on the token."""
     agent = empty.with_key(empty.agent([], []))
+    agent.settings["registry"] = {
+        "secret-folders": [{"scope": "org/acme", "path": str(empty.folder / "acme")}]}
+    agent.write_config()
     with agent:
         agent.wait_token("ready")
         yield empty, agent, Api(agent.control)

@@ -165,8 +165,11 @@ def test_scopes_and_references(running, cli):
     empty, _, _ = running
     cli("certificate", "create", "Top", "-f", empty.bao.ca_path)
     org = ("--scope", "org/acme")
-    cli("connector", "create", "mid", *org, "--no-test", "--address", "https://a", "--login", "token",
-        "--token-file", "/t", "--certificate", "account.top")
+    mid = ("connector", "create", "mid", *org, "--no-test", "--address", "https://a", "--login",
+           "token", "--certificate", "account.top", "--token-file")
+    said = refused(cli, *mid, "/t")
+    assert "/spec/login/token_file" in said and "secret-folders: [{scope: org/acme" in said
+    cli(*mid, str(empty.folder / "acme/token"))
     assert cli("connector", "list").stdout.startswith("No connector at account")
     assert "mid" in cli("connector", "list", "--below").stdout
     assert cli("certificate", "show", "account.top", env={"HOLDFAST_SCOPE": "org/acme"}).stdout

@@ -16,14 +16,16 @@
     ", \"secrets_manager\": {\"spec\": {\"mount\": \"ssh\", \"default_role\": \"users\"}}, "       \
     "\"connector\": {\"scope\": \"org/acme\", \"identifier\": \"main\", \"spec\": "                \
     "{\"addresses\": "                                                                             \
-    "[\"https://a\", \"https://b\"], \"namespace\": \"ns\"}}, \"certificate\": {\"spec\": "        \
+    "[\"https://a\", \"https://b\"], \"namespace\": \"ns\", \"login\": {\"method\": \"token\", "   \
+    "\"token_file\": \"/etc/acme/token\"}}}, \"certificate\": {\"spec\": "                         \
     "{\"pem\": \"PEM\"}}}"
 #define BARE ", \"secrets_manager\": null, \"connector\": null, \"certificate\": null}"
 #define FULL_KEY "\"key\": \"pkcs11:token=demo;object=web\""
 
-static const char signed_key[] = KEY("org/acme/project/web", "deploy",
-                                     FULL_KEY ", \"pin\": {\"file\": \"/pin\"}, \"credentials\": "
-                                              "{\"type\": \"vault-ssh\", \"ttl\": \"5m\"}") VAULT;
+static const char signed_key[] =
+    KEY("org/acme/project/web", "deploy",
+        FULL_KEY ", \"pin\": {\"file\": \"/etc/acme/pin\"}, \"credentials\": "
+                 "{\"type\": \"vault-ssh\", \"ttl\": \"5m\"}") VAULT;
 static const char bare_key[] =
     KEY("account", "ops", FULL_KEY ", \"credentials\": {\"type\": \"key\"}") BARE;
 
@@ -31,7 +33,8 @@ static json_t *plan_of(const struct bind_taken *taken, const char *first, const 
 {
     AUTO(auto_free) char *text =
         text_fmt("[%s%s%s]", first, second != NULL ? "," : "", second != NULL ? second : "");
-    static const struct bind_taken none;
+    static const struct registry_allowed folder = {.scope = "org/acme", .folder = "/etc/acme"};
+    static const struct bind_taken none = {.allowed = {&folder, 1}};
     json_error_t where;
     json_t *items = json_loads(text, 0, &where), *plan = NULL;
 
@@ -116,7 +119,8 @@ static void names_of_the_file_are_never_taken(void **state)
     char *identities[] = {(char *)"acme.web.deploy", (char *)"registry.acme.web.deploy", NULL};
     char *signers[] = {(char *)"acme.main", NULL};
     json_t *tokens = json_pack("{s:s}", "demo", "pkcs11:token=demo");
-    const struct bind_taken taken = {identities, signers, tokens};
+    static const struct registry_allowed any = {.scope = "account", .folder = "/"};
+    const struct bind_taken taken = {identities, signers, tokens, {&any, 1}};
     json_t *plan = plan_of(&taken, signed_key, NULL);
     json_t *i = get(plan, "identities", "registry.registry.acme.web.deploy");
 
@@ -150,6 +154,21 @@ static void a_token_by_name_is_that_of_the_file(void **state)
     json_decref(tokens);
 }
 
+static void places_of_others_are_not_named(void **state)
+{
+    static const struct registry_allowed folder = {.scope = "org/acme/project/db",
+                                                   .folder = "/etc/acme"};
+    static const struct bind_taken others = {.allowed = {&folder, 1}};
+    json_t *plan = plan_of(&others, signed_key, NULL);
+
+    (void)state;
+    assert_null(get(plan, "identities", "acme.web.deploy"));
+    assert_int_equal(json_object_size(json_object_get(plan, "vaults")), 0);
+    assert_non_null(
+        strstr(json_string_value(get(plan, "problems", "acme.web.deploy")), "secret-folders"));
+    json_decref(plan);
+}
+
 static void what_would_run_as_the_agent_is_the_accounts(void **state)
 {
     static const char theirs[] = KEY("org/acme", "x",
@@ -163,7 +182,8 @@ static void what_would_run_as_the_agent_is_the_accounts(void **state)
     (void)state;
     assert_null(get(plan, "identities", "acme.x"));
     assert_int_equal(json_object_size(json_object_get(plan, "tokens")), 0);
-    assert_non_null(strstr(json_string_value(get(plan, "problems", "acme.x")), "a command"));
+    assert_non_null(
+        strstr(json_string_value(get(plan, "problems", "acme.x")), "/spec/pin/command"));
     json_decref(plan);
     plan = plan_of(NULL, ours, NULL);
     assert_non_null(get(plan, "identities", "x"));
@@ -246,6 +266,7 @@ int main(void)
         cmocka_unit_test(two_keys_share_token_and_server),
         cmocka_unit_test(names_of_the_file_are_never_taken),
         cmocka_unit_test(a_token_by_name_is_that_of_the_file),
+        cmocka_unit_test(places_of_others_are_not_named),
         cmocka_unit_test(what_would_run_as_the_agent_is_the_accounts),
         cmocka_unit_test(names_differ_and_fit),
         cmocka_unit_test(only_the_difference_is_done),

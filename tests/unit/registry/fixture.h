@@ -46,6 +46,9 @@ static inline void on_changes(void *arg)
     fx.changes++;
 }
 
+static const struct registry_allowed any_file = {.scope = "account", .folder = "/"};
+static const struct registry_allowed_list anywhere = {&any_file, 1};
+
 static inline int set_up(void **state)
 {
     struct store *s = NULL;
@@ -59,6 +62,7 @@ static inline int set_up(void **state)
     snprintf(audit, sizeof audit, "%s/audit.jsonl", fx.folder);
     assert_null(registry_new(fx.loop, s, audit, &fx.r));
     registry_watch(fx.r, on_changes, NULL);
+    registry_allow(fx.r, &anywhere);
     return 0;
 }
 
