@@ -4,12 +4,7 @@
  */
 #include <stdlib.h>
 
-#include "vault/client.h"
-
-struct vault_kv {
-    struct vault *vault;
-    char *server, *mount, *prefix;
-};
+#include "vault/kv_impl.h"
 
 struct err *vault_kv_new(struct vault *v, const char *server, const char *mount, const char *prefix,
                          struct vault_kv **ret)
@@ -23,6 +18,8 @@ struct err *vault_kv_new(struct vault *v, const char *server, const char *mount,
                             .server = text_copy(server),
                             .mount = text_copy(mount),
                             .prefix = text_copy(prefix != NULL ? prefix : "")};
+    LIST_INIT(&kv->ops);
+    LIST_INIT(&kv->parts);
     if (kv->server == NULL || kv->mount == NULL || kv->prefix == NULL) {
         return err_nomem();
     }
@@ -47,6 +44,7 @@ void vault_kv_free(struct vault_kv **kvp)
             }
         }
     } while (p != NULL);
+    vault_kv_parts_end(kv);
     free(kv->server);
     free(kv->mount);
     free(kv->prefix);
@@ -95,9 +93,7 @@ static void on_got(struct vault_pending *p, struct err *e, struct rd *reply)
     p->on.got(p->arg, e, e == NULL ? text : NULL, e == NULL ? version : 0);
 }
 
-void vault_kv_get(void *kv, const char *path,
-                  void (*on_done)(void *arg, struct err *e, const char *text, uint64_t version),
-                  void *arg)
+void vault_kv_one_get(struct vault_kv *kv, const char *path, vault_kv_got_fn *on_done, void *arg)
 {
     struct vault_query q;
     struct err *e = NULL;
@@ -125,19 +121,11 @@ static void on_written(struct vault_pending *p, struct err *e, struct rd *reply)
     p->on.written(p->arg, e, e == NULL ? version : 0);
 }
 
-void vault_kv_cas(void *kv, const char *path, const char *text, uint64_t version,
-                  void (*on_done)(void *arg, struct err *e, uint64_t version), void *arg)
+void vault_kv_one_cas(struct vault_kv *kv, const char *path, const char *text, uint64_t version,
+                      vault_kv_written_fn *on_done, void *arg)
 {
     struct vault_query q;
     struct err *e = NULL;
-
-    if (text != NULL && strlen(text) > VAULT_KV_TEXT_MAX_BYTES) {
-        on_done(arg,
-                err_new(ERR_LIMIT, "%s: %zu bytes, at most %d are possible", path, strlen(text),
-                        VAULT_KV_TEXT_MAX_BYTES),
-                0);
-        return;
-    }
     struct vault_pending *p = begin(kv, path, arg, &q, &e);
 
     if (p == NULL) {

@@ -16,8 +16,10 @@
  */
 struct vault_kv;
 
-/* A write travels in one frame to the helper, and Vault's own bound for an entry is 1 MiB. */
-enum { VAULT_KV_TEXT_MAX_BYTES = 240 * 1024, VAULT_KV_CALL_MS = 20000 };
+/* Longer than a frame or an entry of Vault (1 MiB with Raft): kv_parts.c cuts it into pieces. */
+enum { VAULT_KV_TEXT_MAX_BYTES = 16 * 1024 * 1024, VAULT_KV_CALL_MS = 20000 };
+/* Where pieces stand, below the prefix. */
+#define VAULT_KV_PARTS "_parts/"
 
 /**
  * vault_kv_new() - a place in a server that is put, now or later

@@ -19,6 +19,13 @@
 
 enum { NONCE_BYTES = 12, PARTS_MAX = 5, LAG_MS = 200, LAG_TRIES = 6 };
 
+/* After an election the engine answers 400 for a moment: "Waiting for the primary to upgrade from
+ * non-versioned to versioned data". Nothing was done then, and it passes. */
+static bool is_starting(const struct err *e)
+{
+    return vault_api_is_status(e, 400) && strstr(err_text(e), "to versioned data") != NULL;
+}
+
 static struct err *ask(struct vault_look *look, const char *kind, struct vault_api_call *call,
                        struct vault_api_answer *ret)
 {
@@ -32,7 +39,9 @@ static struct err *ask(struct vault_look *look, const char *kind, struct vault_a
             parts[n++] = wanted[i];
         }
     }
-    return vault_auth_do(look->auth, &look->api, call, parts, ret);
+    struct err *e = vault_auth_do(look->auth, &look->api, call, parts, ret);
+
+    return is_starting(e) ? err_recode(e, ERR_GONE) : e;
 }
 
 /* A 404 without words: the engine is there, the entry is not. */
@@ -251,11 +260,32 @@ static struct err *cas(struct vault_look *look, const char *write, uint64_t *ret
     return e;
 }
 
+/* Pieces are never written twice, so they can go with all that KV keeps of them; a policy that does
+ * not allow it leaves the version that says "deleted", and KV what was before it. */
+static struct err *destroy(struct vault_look *look, bool *ret_done)
+{
+    AUTO(vault_api_answer_deinit) struct vault_api_answer answer = {0};
+    struct vault_api_call call = {.method = "DELETE"};
+    struct err *e = ask(look, "metadata", &call, &answer);
+
+    *ret_done = e == NULL;
+    if (vault_api_is_status(e, 403)) {
+        err_free(&e);
+    }
+    return e;
+}
+
+static bool is_part(const char *path)
+{
+    return strncmp(path, VAULT_KV_PARTS, sizeof VAULT_KV_PARTS - 1) == 0;
+}
+
 struct err *vault_serve_kv_cas(struct vault_look *look)
 {
     const struct vault_query *q = look->query;
     uint8_t nonce[NONCE_BYTES];
     uint64_t version = 0;
+    bool done = false;
 
     if (q->text == NULL && q->version == 0) {
         return named(err_new(ERR_INPUT, "what is absent cannot be deleted"), q);
@@ -264,7 +294,14 @@ struct err *vault_serve_kv_cas(struct vault_look *look)
         return err_new(ERR_BUG, "the kernel gives no random bytes");
     }
     AUTO(auto_free) char *write = text_hex(view_of(nonce, sizeof nonce));
-    struct err *e = write != NULL ? cas(look, write, &version) : err_nomem();
+    struct err *e = write != NULL ? NULL : err_nomem();
+
+    if (e == NULL && q->text == NULL && is_part(q->path)) {
+        e = destroy(look, &done);
+    }
+    if (e == NULL && !done) {
+        e = cas(look, write, &version);
+    }
 
     if (e == NULL) {
         buf_put_u64(look->request->reply, version);

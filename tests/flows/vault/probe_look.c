@@ -125,12 +125,30 @@ static void write_all(struct probe *p, struct vault_kv *kv, const struct fields 
     probe_wait(p);
 }
 
+/* The place of the command before is kept while it is the same. */
+static struct err *find_place(struct probe *p, const struct fields *f)
+{
+    const char *server = probe_find(f, "server"), *mount = probe_find(f, "mount");
+    const char *prefix = probe_find(f, "prefix");
+    AUTO(auto_free) char *place = text_fmt("%s %s %s", server, mount, prefix ? prefix : "");
+
+    if (text_eq(place, p->place)) {
+        return NULL;
+    }
+    vault_kv_free(&p->kv);
+    free(p->place);
+    p->place = NULL;
+    struct err *e = vault_kv_new(p->vault, server, mount, prefix, &p->kv);
+
+    p->place = e == NULL ? take(&place) : NULL;
+    return e;
+}
+
 static void kv(struct probe *p, const struct fields *f)
 {
-    struct vault_kv *kv = NULL;
     const char *path = probe_find(f, "path");
-    struct err *e = vault_kv_new(p->vault, probe_find(f, "server"), probe_find(f, "mount"),
-                                 probe_find(f, "prefix"), &kv);
+    struct err *e = find_place(p, f);
+    struct vault_kv *kv = p->kv;
 
     if (e != NULL) {
         probe_done(p, outcome(e));
@@ -149,7 +167,6 @@ static void kv(struct probe *p, const struct fields *f)
         vault_kv_get(kv, path, on_got, p);
     }
     probe_wait(p);
-    vault_kv_free(&kv);
 }
 
 bool probe_look(struct probe *p, const struct fields *f)

@@ -19,6 +19,8 @@ struct probe {
     const struct signer *signers[SIGNERS_MAX + 1]; /* NULL-terminated */
     json_t *results;
     long open;
+    struct vault_kv *kv; /* owned, and where: */
+    char *place;
 };
 
 /* vault_probe.c */

@@ -1,19 +1,22 @@
 """Texts in a real KV v2 engine: check-and-set, deletion, and answers that are lost."""
 
 import json
+import time
 
 import pytest
 
-from stage.bao import Ca, write_private
+from stage.bao import BaoError, Ca, write_private
 from vault.probe import Probe
 from vault.servers import FakeVault
+
+MIB = 1024 * 1024
 
 
 @pytest.fixture
 def at(bao, with_token, request):
     """(probe, fields): a place of this test's own in the engine."""
     bao.enable_kv("kv")
-    prefix = "holdfast/" + request.node.name.split("[")[0]
+    prefix = "holdfast/" + request.node.name.translate(str.maketrans("[]", "--"))
     bao.policy("registry", f'path "kv/data/{prefix}/*" {{ capabilities = ["create","read","update"] }}\n'
                            f'path "kv/metadata/{prefix}/*" {{ capabilities = ["read", "list"] }}\n'
                            f'path "kv/metadata/{prefix}" {{ capabilities = ["list"] }}\n')
@@ -98,9 +101,58 @@ def test_list(at):
 
 
 def test_long_texts(at):
-    assert at("put", path="a", text="-", size=240 * 1024) == {"version": 1}
-    assert at("get", path="a")["text"] == "x" * 240 * 1024
-    assert at("put", path="a", text="-", size=240 * 1024 + 1)["error"]["code"] == "limit"
+    for version, size in enumerate((128 * 1024, 128 * 1024 + 1, 5 * MIB, 3)):
+        assert at("put", path="a", text="-", size=size, version=version) == {"version": version + 1}
+        assert at("get", path="a") == {"text": "x" * size, "version": version + 1}
+    assert at("put", path="b", text="-", size=16 * MIB + 1)["error"]["code"] == "limit"
+    assert at("put", path="b", text="holdfast-parts ab 1")["error"]["code"] == "input"
+
+
+def pieces(bao, at):
+    """How many texts below _parts/ have pieces that live."""
+    try:
+        ids = bao.api("GET", f"kv/metadata/{at.prefix}/_parts?list=true")["data"]["keys"]
+    except BaoError as e:
+        assert e.status == 404
+        return 0
+    lives = 0
+    for one in ids:
+        try:
+            lives += "text" in bao.api("GET", f"kv/data/{at.prefix}/_parts/{one}7")["data"]["data"]
+        except BaoError as e:
+            assert e.status == 404
+    return lives
+
+
+@pytest.mark.parametrize("may_destroy", (False, True))
+def test_pieces_that_nobody_refers_to_go(bao, at, may_destroy):
+    if may_destroy:
+        bao.policy("registry", f'path "kv/data/{at.prefix}/*" {{ capabilities = ["create","read","update"] }}\n'
+                               f'path "kv/metadata/{at.prefix}/*" {{ capabilities = ["read", "list", "delete"] }}\n')
+    assert at("put", path="a", text="-", size=MIB) == {"version": 1}
+    assert pieces(bao, at) == 1
+    assert at("put", path="a", text="-", size=MIB, version=7)["error"]["code"] == "busy"
+    assert at("put", path="a", text="-", size=2 * MIB, version=1) == {"version": 2}
+    assert at("get", path="a")["text"] == "x" * 2 * MIB
+    wait(lambda: at("get", path="a") and pieces(bao, at) == 1)
+    assert at("delete", path="a", version=2) == {"version": 0}
+    wait(lambda: at("get", path="a") and pieces(bao, at) == 0)
+    assert at("get", path="a")["text"] is None
+
+
+def wait(condition, seconds=10):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_a_piece_that_is_missing_is_said(bao, at):
+    assert at("put", path="a", text="-", size=MIB) == {"version": 1}
+    (one,) = bao.api("GET", f"kv/metadata/{at.prefix}/_parts?list=true")["data"]["keys"]
+    bao.api("DELETE", f"kv/metadata/{at.prefix}/_parts/{one}3")
+    error = at("get", path="a")["error"]
+    assert error["code"] == "protocol" and "piece 4 of 8 is missing" in error["text"]
 
 
 def test_texts_come_back_as_they_were(at):

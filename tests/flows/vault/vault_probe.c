@@ -424,6 +424,8 @@ int main(int argc, char **argv)
     while (fgets(line, sizeof line, stdin) != NULL) {
         obey(&p, line);
     }
+    vault_kv_free(&p.kv);
+    free(p.place);
     vault_free(&p.vault);
     io_loop_free(&p.loop);
     return 0;

@@ -137,12 +137,23 @@ static inline void on_done_stop(void *arg, struct err *e)
     stop();
 }
 
+/** A store whose server may be away for a moment: true frees @e, and the call is made again. NULL:
+ * never */
+static bool (*suite_again)(struct err **e);
+
+static inline bool is_to_repeat(struct err **e)
+{
+    return *e != NULL && suite_again != NULL && suite_again(e);
+}
+
 static inline struct err *commit(const struct store_change *changes, size_t n)
 {
     struct err *e = NULL;
 
-    store_commit(suite.store, changes, n, on_done_stop, &e);
-    run();
+    do {
+        store_commit(suite.store, changes, n, on_done_stop, &e);
+        run();
+    } while (is_to_repeat(&e));
     return e;
 }
 
@@ -187,29 +198,38 @@ static inline struct store_key key_of(const char *kind, const char *scope, const
 static inline struct answer get(const char *kind, const char *scope, const char *id)
 {
     const struct store_key k = key_of(kind, scope, id);
-    struct answer a;
+    struct answer a = {0};
 
-    store_get(suite.store, &k, on_entries_stop, &a);
-    run();
+    do {
+        answer_deinit(&a);
+        store_get(suite.store, &k, on_entries_stop, &a);
+        run();
+    } while (is_to_repeat(&a.e));
     return a;
 }
 
 static inline struct answer page(const struct store_query *q)
 {
-    struct answer a;
+    struct answer a = {0};
 
-    store_page(suite.store, q, on_entries_stop, &a);
-    run();
+    do {
+        answer_deinit(&a);
+        store_page(suite.store, q, on_entries_stop, &a);
+        run();
+    } while (is_to_repeat(&a.e));
     return a;
 }
 
 static inline struct answer referrers(const char *kind, const char *scope, const char *id)
 {
     const struct store_key k = key_of(kind, scope, id);
-    struct answer a;
+    struct answer a = {0};
 
-    store_referrers(suite.store, &k, on_entries_stop, &a);
-    run();
+    do {
+        answer_deinit(&a);
+        store_referrers(suite.store, &k, on_entries_stop, &a);
+        run();
+    } while (is_to_repeat(&a.e));
     return a;
 }
 
