@@ -20,7 +20,7 @@
 #include "vault/retry.h"
 #include "vault/url.h"
 
-enum { WORDS_MAX_BYTES = 500, DEFAULT_TIMEOUT_MS = 10000, CONNECT_MS = 3000 };
+enum { WORDS_MAX_BYTES = 500, DEFAULT_TIMEOUT_MS = 10000, CONNECT_MS = 3000, SIGN_MS = 10000 };
 
 /* --- JSON ------------------------------------------------------------------------------------- */
 
@@ -211,8 +211,15 @@ struct err *vault_api_request(const struct vault_conf *server, size_t i, const c
         .namespace_ = server->namespace_,
         .ca_bundle = server->ca_bundle,
         .ca_pem = server->ca_pem,
+        .cert = vault_client_cert_of(server),
+        .ask_fd = -1,
+        .proxy = server->proxy,
+        .no_proxy = server->no_proxy,
         .connect_timeout_ms = vault_conf_addresses(server) > 1 ? CONNECT_MS : 0,
     };
+    if (ret->cert.key != NULL && ret->connect_timeout_ms > 0) {
+        ret->connect_timeout_ms += SIGN_MS; /* a token, or a finger on it, takes its time */
+    }
     return vault_url_end(url, &ret->url);
 }
 
@@ -231,7 +238,9 @@ static enum vault_failure failure_of(const struct err *e, const struct outcome *
         }
         return o->status >= 500 && o->status <= 599 ? VAULT_FAIL_SERVER : VAULT_FAIL_FINAL;
     }
-    return err_is(e, ERR_GONE) && (o->unsent || !once) ? VAULT_FAIL_CONNECTION : VAULT_FAIL_FINAL;
+    return err_domain(e) == ERR_DOMAIN_CURL && err_is(e, ERR_GONE) && (o->unsent || !once)
+               ? VAULT_FAIL_CONNECTION
+               : VAULT_FAIL_FINAL;
 }
 
 /* May another node of the same cluster answer better, and may it be asked? */
@@ -256,6 +265,14 @@ static struct err *redirected(struct err *e, const struct vault_http_answer *a)
                    where);
 }
 
+static void note_skew(struct vault_skew *skew, const struct vault_http_answer *a)
+{
+    if (skew != NULL && a->has_date) {
+        atomic_store(&skew->s, a->date.s - wall_now().s);
+        atomic_store(&skew->known, true);
+    }
+}
+
 static struct err *try_once(const struct vault_api *api, const struct vault_http_request *request,
                             struct vault_api_answer *ret, struct outcome *o)
 {
@@ -263,6 +280,7 @@ static struct err *try_once(const struct vault_api *api, const struct vault_http
     struct err *e = vault_http_do(api->http, request, &answer);
 
     *o = (struct outcome){answer.retry_after_ms, answer.status, answer.unsent};
+    note_skew(api->skew, &answer);
     if (e != NULL) {
         return e;
     }
@@ -271,6 +289,13 @@ static struct err *try_once(const struct vault_api *api, const struct vault_http
     e = vault_api_read(answer.status, buf_view(&answer.body), &root);
     if (e != NULL) {
         return redirected(e, &answer);
+    }
+    if (request->proves_key && !answer.key_signed) {
+        json_decref(root);
+        return err_new(ERR_DENIED,
+                       "the server let us in without a signature by the key %s: that is "
+                       "no login by certificate",
+                       api->server->client_key);
     }
     *ret = (struct vault_api_answer){
         .root = root,
@@ -305,6 +330,8 @@ static struct err *try_address(const struct vault_api *api, const struct vault_a
     request.token = call->token;
     request.body = body;
     request.is_long = call->is_long;
+    request.ask_fd = api->ask_fd;
+    request.proves_key = call->proves_key;
     request.timeout_ms = longest < left ? longest : left;
     e = try_once(api, &request, ret, o);
     if (call->sends != NULL && !(e != NULL && o->unsent)) {

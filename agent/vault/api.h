@@ -7,13 +7,21 @@
 #include "vault/conf.h"
 #include "vault/http.h"
 
+/** How far a server's clock is ahead of ours. */
+struct vault_skew {
+    atomic_bool known;
+    atomic_llong s;
+};
+
 /** Who calls, on behalf of one request of the agent. All is borrowed. */
 struct vault_api {
     struct vault_http *http;
     const struct vault_conf *server;
     struct mono deadline; /* for all calls together */
     atomic_uint *good;    /* which of its addresses answered last; shared by all workers */
-    int ask_fd;           /* this thread's socket for vault_ask_signature(); -1: none */
+    struct vault_skew
+        *skew;  /* what its answers' dates say; shared by all workers; NULL: no matter */
+    int ask_fd; /* this thread's socket for vault_ask_signature(); -1: none */
 };
 
 struct vault_api_call {
@@ -25,6 +33,8 @@ struct vault_api_call {
     bool once;                  /* never sent again once it may have reached a server */
     unsigned *sends;     /* grows with each try that may have reached a server; NULL: no matter */
     bool may_be_refused; /* a 403 says something of policy, and nothing against the token */
+    bool proves_key;     /* over a new connection; answered without the client certificate's key
+                            having signed, it fails: DENIED */
     bool is_long;        /* see struct vault_http_request */
 };
 

@@ -18,9 +18,11 @@ enum { TTL_MAX_S = 10 * 365 * 24 * 3600 };
 static const struct vault_auth_method *const methods[VAULT_LOGINS] = {
     [VAULT_LOGIN_TOKEN] = &vault_auth_token,
     [VAULT_LOGIN_APPROLE] = &vault_auth_approle,
+    [VAULT_LOGIN_CERT] = &vault_auth_cert,
     [VAULT_LOGIN_JWT] = &vault_auth_jwt,
     [VAULT_LOGIN_KUBERNETES] = &vault_auth_kubernetes,
     [VAULT_LOGIN_USERPASS] = &vault_auth_userpass,
+    [VAULT_LOGIN_TOKEN_KEY] = &vault_auth_token_key,
 };
 
 const struct vault_auth_method *vault_auth_method(enum vault_login login)
@@ -211,7 +213,9 @@ struct err *vault_auth_post(const struct vault_api *api, const char *user, const
 {
     const char *const parts[] = {"auth", api->server->login_mount, "login", user, NULL};
     AUTO(vault_api_answer_deinit) struct vault_api_answer answer = {0};
-    struct vault_api_call call = {.method = "POST", .body = body};
+    struct vault_api_call call = {.method = "POST",
+                                  .body = body,
+                                  .proves_key = api->server->login == VAULT_LOGIN_CERT};
 
     if (api->server->login_mount == NULL) {
         return err_new(ERR_INPUT, "no mount of the login is configured");

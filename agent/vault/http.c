@@ -6,8 +6,13 @@
  * where a bundle is configured, take in an answer without an end, or wait beyond its time. libcurl
  * keeps copies of headers and bodies for as long as it works on them; ours are wiped here.
  *
- * A worker has one handle. It is reset between requests, which forgets all settings and keeps the
- * open connections.
+ * A handle is reset between requests, which forgets all settings and keeps the open connections. A
+ * worker has one handle for all servers to which it shows no certificate, and one for each to which it
+ * does (pool.c). A run of requests is then one TLS handshake, and one signature; what is to prove that
+ * the key signs, a login, gets a connection of its own first, which the requests after it use too.
+ *
+ * The signature is asked for in the middle of the handshake, with libcurl waiting: so its deadline is
+ * the request's. Why it was refused is told by the asker, as libcurl has no words for it.
  */
 #include "vault/http.h"
 
@@ -16,16 +21,23 @@
 #include <strings.h>
 
 #include "vault/peer.h"
+#include "vault/pool.h"
 
 enum { DAY_S = 24 * 60 * 60 };
 
 struct vault_http {
-    CURL *curl;
+    struct vault_pool *pool;
+    struct vault_asker asker; /* the keys of its connections sign by it */
+    int ask_fd;
     char why[CURL_ERROR_SIZE];
+    /* while a request runs */
+    CURL *curl;
+    const struct vault_http_request *request;
 };
 
 /* What the callbacks fill while a request runs. */
 struct intake {
+    CURL *curl;
     struct vault_http_answer *answer;
     size_t max;
     bool too_long;
@@ -34,20 +46,28 @@ struct intake {
 struct err *vault_http_init(void)
 {
     return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK
-               ? NULL
+               ? vault_provider_init()
                : err_new(ERR_BUG, "libcurl does not start");
+}
+
+static struct err *ask_agent(void *arg, const struct vault_question *q, struct mono deadline,
+                             struct buf *sig)
+{
+    const struct vault_http *h = arg;
+
+    return vault_ask_signature(h->ask_fd, q, deadline, sig);
 }
 
 struct err *vault_http_new(struct vault_http **ret)
 {
-    struct vault_http *h = calloc(1, sizeof *h);
+    AUTO(vault_http_free) struct vault_http *h = calloc(1, sizeof *h);
+    struct err *e = h != NULL ? vault_pool_new(&h->pool) : err_nomem();
 
-    if (h == NULL || (h->curl = curl_easy_init()) == NULL) {
-        free(h);
-        return err_nomem();
+    if (e == NULL) {
+        h->asker = (struct vault_asker){.ask = ask_agent, .arg = h};
+        *ret = take(&h);
     }
-    *ret = h;
-    return NULL;
+    return e;
 }
 
 void vault_http_free(struct vault_http **hp)
@@ -55,7 +75,8 @@ void vault_http_free(struct vault_http **hp)
     struct vault_http *h = take(hp);
 
     if (h != NULL) {
-        curl_easy_cleanup(h->curl);
+        vault_pool_free(&h->pool);
+        vault_asker_deinit(&h->asker);
         free(h);
     }
 }
@@ -98,11 +119,22 @@ static bool header_is(const char *line, size_t len, const char *name, struct vie
     return true;
 }
 
+/* libcurl tells of a connection's TLS only while it is in use. */
+static bool is_key_signed(CURL *curl)
+{
+    const struct curl_tlssessioninfo *tls = NULL;
+
+    return curl_easy_getinfo(curl, CURLINFO_TLS_SSL_PTR, &tls) == CURLE_OK && tls != NULL &&
+           tls->backend == CURLSSLBACKEND_OPENSSL && vault_client_cert_counted(tls->internals);
+}
+
 static size_t on_header(char *p, size_t size, size_t n, void *arg)
 {
-    struct vault_http_answer *answer = ((struct intake *)arg)->answer;
+    const struct intake *in = arg;
+    struct vault_http_answer *answer = in->answer;
     struct view value;
 
+    answer->key_signed = answer->key_signed || is_key_signed(in->curl);
     if (header_is(p, n, "Date", &value)) {
         AUTO(auto_free) char *text = view_dup(value);
         time_t date = text != NULL ? curl_getdate(text, NULL) : -1;
@@ -192,6 +224,33 @@ static void set_trust(CURL *curl, const struct vault_http_request *r)
     }
 }
 
+/* Called between TCP and TLS of a new connection. */
+static CURLcode on_tls(CURL *curl, void *ssl_ctx, void *arg)
+{
+    struct vault_http *h = arg;
+
+    (void)curl;
+    if (h->request->peer != NULL) {
+        vault_peer_on_tls(h->request->peer, ssl_ctx);
+    }
+    if (h->request->cert.key != NULL && h->asker.refusal == NULL) {
+        h->asker.refusal = vault_client_cert_install(&h->request->cert, &h->asker, ssl_ctx);
+    }
+    return h->asker.refusal == NULL ? CURLE_OK : CURLE_SSL_CERTPROBLEM;
+}
+
+static void set_connection(struct vault_http *h, const struct vault_http_request *r)
+{
+    curl_easy_setopt(h->curl, CURLOPT_SSL_CTX_FUNCTION, on_tls);
+    curl_easy_setopt(h->curl, CURLOPT_SSL_CTX_DATA, h);
+    curl_easy_setopt(h->curl, CURLOPT_PROXY, r->proxy);
+    curl_easy_setopt(h->curl, CURLOPT_NOPROXY, r->no_proxy);
+    curl_easy_setopt(h->curl, CURLOPT_FRESH_CONNECT, (long)(r->proves_key || r->peer != NULL));
+    if (r->cert.key != NULL || r->peer != NULL) {
+        curl_easy_setopt(h->curl, CURLOPT_SSL_SESSIONID_CACHE, 0L);
+    }
+}
+
 /* Where the bytes go, and where they come from. */
 static void set_transfer(struct vault_http *h, const struct vault_http_request *r,
                          const struct lists *lists, struct intake *in)
@@ -206,6 +265,8 @@ static void set_transfer(struct vault_http *h, const struct vault_http_request *
     if (strcmp(r->method, "POST") == 0) {
         curl_easy_setopt(h->curl, CURLOPT_POSTFIELDS, r->body.len > 0 ? (char *)r->body.p : "");
         curl_easy_setopt(h->curl, CURLOPT_POSTFIELDSIZE, (long)r->body.len);
+    } else if (strcmp(r->method, "GET") != 0) {
+        curl_easy_setopt(h->curl, CURLOPT_CUSTOMREQUEST, r->method);
     }
 }
 
@@ -236,9 +297,10 @@ static void set_options(struct vault_http *h, const struct vault_http_request *r
     curl_easy_setopt(h->curl, CURLOPT_USERAGENT, "holdfast/" HOLDFAST_VERSION);
     curl_easy_setopt(h->curl, CURLOPT_ERRORBUFFER, h->why);
     set_trust(h->curl, r);
+    set_connection(h, r);
     set_transfer(h, r, lists, in);
     if (r->peer != NULL) {
-        vault_peer_watch(r->peer, h->curl);
+        vault_peer_watch(r->peer);
     }
 }
 
@@ -271,8 +333,8 @@ static enum err_code code_of(CURLcode rc)
     }
 }
 
-static struct err *failure(const struct vault_http *h, CURLcode rc,
-                           const struct vault_http_request *r, const struct intake *in)
+static struct err *failure(struct vault_http *h, CURLcode rc, const struct vault_http_request *r,
+                           const struct intake *in)
 {
     const char *why = h->why[0] != '\0' ? h->why : curl_easy_strerror(rc);
     const char *bundle = r->ca_bundle != NULL ? r->ca_bundle
@@ -280,6 +342,9 @@ static struct err *failure(const struct vault_http *h, CURLcode rc,
                                               : "the system's CA certificates";
     const char *name = curl_easy_strerror(rc);
 
+    if (h->asker.refusal != NULL) {
+        return err_add(take(&h->asker.refusal), "TLS handshake with the client certificate");
+    }
     if (in->too_long) {
         return err_native(ERR_PROTOCOL, ERR_DOMAIN_CURL, (unsigned long)rc, NULL,
                           "the answer is longer than %zu bytes", in->max);
@@ -312,6 +377,21 @@ static void note_answer(CURL *curl, struct vault_http_answer *ret)
     }
 }
 
+/* A handle, and what its callbacks look at. */
+static struct err *begin(struct vault_http *h, const struct vault_http_request *request)
+{
+    void *curl = NULL;
+    struct err *e = vault_pool_get(h->pool, &request->cert, &curl);
+
+    h->curl = curl;
+    h->request = request;
+    h->ask_fd = request->ask_fd;
+    h->asker.deadline = mono_in(request->timeout_ms);
+    err_free(&h->asker.refusal);
+    h->why[0] = '\0';
+    return e;
+}
+
 struct err *vault_http_do(struct vault_http *h, const struct vault_http_request *request,
                           struct vault_http_answer *ret)
 {
@@ -326,10 +406,13 @@ struct err *vault_http_do(struct vault_http *h, const struct vault_http_request 
     ret->body.secret = true;
     struct err *e = make_lists(request, &lists);
 
+    if (e == NULL) {
+        e = begin(h, request);
+    }
     if (e != NULL) {
         return e;
     }
-    h->why[0] = '\0';
+    in.curl = h->curl;
     set_options(h, request, &lists, &in);
     CURLcode rc = curl_easy_perform(h->curl);
 
@@ -338,6 +421,7 @@ struct err *vault_http_do(struct vault_http *h, const struct vault_http_request 
         vault_peer_note(request->peer, h->curl, (int)rc);
     }
     e = rc == CURLE_OK ? NULL : failure(h, rc, request, &in);
-    curl_easy_reset(h->curl); /* the lists and the buffers are about to go */
+    curl_easy_reset(h->curl); /* the lists, the buffers and the request are about to go */
+    h->request = NULL;
     return e;
 }

@@ -1,9 +1,10 @@
 #ifndef HF_VAULT_HTTP_H
 #define HF_VAULT_HTTP_H
 
-#include "base/base.h"
+#include "vault/client_cert.h"
 
-/** One worker's HTTP client; keeps its connections open between requests. Not for two threads. */
+/** One worker's HTTP client; keeps its connections open between requests, but none beyond the client
+ * certificate that it showed. Not for two threads. */
 struct vault_http;
 
 struct vault_peer;
@@ -21,21 +22,26 @@ void vault_http_free(struct vault_http **h);
 struct vault_http_request {
     const char *method; /* "GET", "POST" */
     const char *url;
-    const char *connect_to;     /* "::host:port" to connect to in place of the URL's, whose name
+    const char *connect_to;        /* "::host:port" to connect to in place of the URL's, whose name
                                    is verified and sent as SNI all the same; NULL: the URL's */
-    const char *namespace_;     /* NULL: none */
-    const char *ca_bundle;      /* file; NULL: ... */
-    const char *ca_pem;         /* ... this text; NULL: the system's */
-    const struct secret *token; /* NULL: none; checked to be fit for a header by the caller */
-    struct view body;           /* JSON; may be empty */
-    int64_t timeout_ms;         /* above 0 */
-    int64_t connect_timeout_ms; /* 0: as above */
-    bool is_long;               /* the answer may have VAULT_HTTP_LONG_MAX_BYTES */
-    struct vault_peer *peer;    /* a new connection is made and described here; NULL: no matter */
+    const char *namespace_;        /* NULL: none */
+    const char *ca_bundle;         /* file; NULL: ... */
+    const char *ca_pem;            /* ... this text; NULL: the system's */
+    struct vault_client_cert cert; /* what to show of us */
+    int ask_fd;                    /* this thread's, for signatures; see vault_ask_signature() */
+    bool proves_key;               /* a new connection is made for it */
+    const char *proxy, *no_proxy;  /* as libcurl has them; NULL: the environment's */
+    const struct secret *token;    /* NULL: none; checked to be fit for a header by the caller */
+    struct view body;              /* JSON; may be empty */
+    int64_t timeout_ms;            /* above 0 */
+    int64_t connect_timeout_ms;    /* 0: as above */
+    bool is_long;                  /* the answer may have VAULT_HTTP_LONG_MAX_BYTES */
+    struct vault_peer *peer; /* a new connection is made and described here; NULL: no matter */
 };
 
 struct vault_http_answer {
     unsigned status;
+    bool key_signed;        /* its connection was made with a signature by the key of .cert */
     bool unsent;            /* after an error: no byte of the request has reached a server */
     struct buf body;        /* secret */
     int64_t retry_after_ms; /* below 0: not said */
@@ -50,7 +56,8 @@ struct vault_http_answer {
  * @ret: caller ends it with vault_http_answer_deinit(), after an error as well
  * Any status is an answer, not an error.
  * Errors: TIMEOUT; GONE (nobody there, connection lost); REMOTE (TLS, certificates); INPUT (the CA
- * certificates); PROTOCOL (not HTTP, too long)
+ * certificates); PROTOCOL (not HTTP, too long); and why a
+ * signature was not given
  */
 struct err *vault_http_do(struct vault_http *h, const struct vault_http_request *request,
                           struct vault_http_answer *ret) MUST_CHECK;

@@ -98,25 +98,17 @@ static int on_verify(X509_STORE_CTX *ctx, void *arg)
     return good;
 }
 
-/* Called between TCP and TLS: in failures libcurl 7.88 does not tell the two apart by its times. */
-static CURLcode on_tls(CURL *curl, void *ssl_ctx, void *arg)
+/* In failures libcurl 7.88 does not tell TCP and TLS apart by its times. */
+void vault_peer_on_tls(struct vault_peer *p, void *ssl_ctx)
 {
-    struct vault_peer *p = arg;
-
-    (void)curl;
     p->reached = true;
     p->reach_ms = mono_now().ms - p->begun.ms;
-    SSL_CTX_set_cert_verify_callback(ssl_ctx, on_verify, arg);
-    return CURLE_OK;
+    SSL_CTX_set_cert_verify_callback(ssl_ctx, on_verify, p);
 }
 
-void vault_peer_watch(struct vault_peer *p, void *curl)
+void vault_peer_watch(struct vault_peer *p)
 {
     *p = (struct vault_peer){.begun = mono_now()};
-    curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, 1L);
-    curl_easy_setopt(curl, CURLOPT_SSL_SESSIONID_CACHE, 0L);
-    curl_easy_setopt(curl, CURLOPT_SSL_CTX_FUNCTION, on_tls);
-    curl_easy_setopt(curl, CURLOPT_SSL_CTX_DATA, p);
 }
 
 void vault_peer_note(struct vault_peer *p, void *curl, int code)

@@ -20,9 +20,11 @@ struct vault_peer {
 /** vault_peer_deinit() - frees its texts; a peer of zeros is fine */
 void vault_peer_deinit(struct vault_peer *p);
 
-/** vault_peer_watch() - have libcurl's handle (a CURL *) make a new connection, and tell @p of its
- * certificates; @p is borrowed until vault_peer_note() */
-void vault_peer_watch(struct vault_peer *p, void *curl);
+/** vault_peer_watch() - a request begins, which makes a new connection and resumes no session */
+void vault_peer_watch(struct vault_peer *p);
+/** vault_peer_on_tls() - between TCP and TLS: have @ssl_ctx (an SSL_CTX *) tell @p of certificates; @p
+ * is borrowed until vault_peer_note() */
+void vault_peer_on_tls(struct vault_peer *p, void *ssl_ctx);
 /** vault_peer_note() - after the request, whatever became of it: addresses and times
  * @code: libcurl's (a CURLcode) */
 void vault_peer_note(struct vault_peer *p, void *curl, int code);
