@@ -5,7 +5,8 @@
  *
  * Layout, in SSH wire encoding: string magic, string body, string SHA-256 of the body. The body is
  * string key URI, string public key blob, uint32 n, then for each certificate: string what was
- * wanted, string pinned CA blob, uint64 received, string certificate blob (both may be empty).
+ * wanted, string pinned CA blob, uint64 received, string certificate blob (both may be empty). After
+ * those, one more of these for each standby signer: what of it was wanted, its pinned CA, no certificate.
  * What does not read to its last byte is set aside as NAME.damaged and told of, once.
  */
 #include <errno.h>
@@ -33,13 +34,33 @@ static void put_cert(struct buf *b, const struct identity_cert *c)
     buf_put_string(b, c->current != NULL ? ssh_cert_blob(c->current) : none);
 }
 
+static void put_standby(struct buf *b, const struct identity_cert *c)
+{
+    const struct view none = {NULL, 0};
+
+    identity_standby_put(b, &c->want);
+    buf_put_string(b, c->standby_pinned != NULL ? ssh_key_blob(c->standby_pinned) : none);
+    buf_put_u64(b, 0);
+    buf_put_string(b, none);
+}
+
 static void put_body(struct buf *b, const struct identity *i)
 {
+    size_t standbys = 0;
+
+    for (size_t k = 0; k < i->certs_n; k++) {
+        standbys += i->certs[k]->want.standby.signer != NULL;
+    }
     buf_put_cstr(b, i->key_uri);
     buf_put_string(b, ssh_key_blob(i->public));
-    buf_put_u32(b, (uint32_t)i->certs_n);
+    buf_put_u32(b, (uint32_t)(i->certs_n + standbys));
     for (size_t k = 0; k < i->certs_n; k++) {
         put_cert(b, i->certs[k]);
+    }
+    for (size_t k = 0; k < i->certs_n; k++) {
+        if (i->certs[k]->want.standby.signer != NULL) {
+            put_standby(b, i->certs[k]);
+        }
     }
 }
 
@@ -149,6 +170,19 @@ static bool is_wanted(const struct record *r, const struct identity_cert *c)
     return view_eq(rd_string(&in), r->want);
 }
 
+static struct err *restore_standby(struct identity_cert *c, const struct record *r)
+{
+    AUTO(buf_deinit) struct buf want;
+
+    buf_init(&want, 0);
+    identity_standby_put(&want, &c->want);
+    struct rd in = rd_of(buf_view(&want));
+    bool is_it = c->want.standby.signer != NULL && c->want.standby.ca == NULL &&
+                 c->standby_pinned == NULL && r->pinned.len > 0 && view_eq(rd_string(&in), r->want);
+
+    return is_it ? ssh_key_from_blob(r->pinned, &c->standby_pinned) : NULL;
+}
+
 static void restore_cert(struct identity_cert *c, const struct record *r)
 {
     AUTO(ssh_cert_free) struct ssh_cert *cert = NULL;
@@ -183,7 +217,10 @@ static struct err *restore(struct identity *i, const struct cache *from)
     struct err *e = ssh_key_from_blob(from->key, &i->public);
 
     for (size_t k = 0; e == NULL && k < i->certs_n; k++) {
-        for (size_t n = 0; n < from->n; n++) {
+        for (size_t n = 0; e == NULL && n < from->n; n++) {
+            e = restore_standby(i->certs[k], &from->records[n]);
+        }
+        for (size_t n = 0; e == NULL && n < from->n; n++) {
             if (is_wanted(&from->records[n], i->certs[k])) {
                 restore_cert(i->certs[k], &from->records[n]);
             }

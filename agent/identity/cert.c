@@ -78,7 +78,15 @@ static int64_t min_left_s(int64_t ttl_s)
     return ttl_s == 0 || quarter > MIN_LEFT_S ? (ttl_s == 0 ? 1 : MIN_LEFT_S) : quarter;
 }
 
-static struct err *prove(const struct identity_cert *c, const struct ssh_cert *cert,
+/* The CA that has to have signed it; NULL: any. */
+static const struct ssh_key *ca_of(const struct identity_cert *c, bool standby)
+{
+    const struct ssh_key *named = standby ? c->want.standby.ca : c->want.ca;
+
+    return named != NULL ? named : standby ? c->standby_pinned : c->pinned;
+}
+
+static struct err *prove(const struct identity_cert *c, const struct ssh_cert *cert, bool standby,
                          int64_t min_left, struct wall now)
 {
     const struct signer_request *r = &c->want.request;
@@ -91,7 +99,7 @@ static struct err *prove(const struct identity_cert *c, const struct ssh_cert *c
                               .key = c->owner->public,
                               .kind = r->kind,
                               .principals = r->principals,
-                              .ca = c->want.ca != NULL ? c->want.ca : c->pinned,
+                              .ca = ca_of(c, standby),
                               .critical = r->critical,
                               .extensions = r->extensions,
                               .max_future_s = MAX_FUTURE_S,
@@ -129,8 +137,18 @@ static void retire(struct identity_cert *c, struct wall now)
     c->previous[0] = take(&c->current);
 }
 
+static void pin(struct identity_cert *c)
+{
+    struct ssh_key **pinned = c->is_of_standby ? &c->standby_pinned : &c->pinned;
+
+    if (ca_of(c, c->is_of_standby) == NULL) {
+        *pinned = ssh_key_copy(ssh_cert_ca(c->current));
+    }
+}
+
 /* Moves a proven @cert in. */
-static void swap(struct identity_cert *c, struct ssh_cert **cert, struct wall received)
+static void swap(struct identity_cert *c, struct ssh_cert **cert, bool standby,
+                 struct wall received)
 {
     if (c->current != NULL && view_eq(ssh_cert_blob(c->current), ssh_cert_blob(*cert))) {
         ssh_cert_free(&c->current);
@@ -139,9 +157,8 @@ static void swap(struct identity_cert *c, struct ssh_cert **cert, struct wall re
     }
     c->current = take(cert);
     c->received = received;
-    if (c->want.ca == NULL && c->pinned == NULL) {
-        c->pinned = ssh_key_copy(ssh_cert_ca(c->current));
-    }
+    c->is_of_standby = standby;
+    pin(c);
     show(c, NULL);
     step(c, PROVEN);
     identity_changed(c->owner->set);
@@ -151,27 +168,29 @@ struct err *identity_cert_answer(struct identity_cert *c, struct view line)
 {
     AUTO(ssh_cert_free) struct ssh_cert *cert = NULL;
     struct wall now = wall_now();
+    bool standby = c->asks_standby;
 
     if (c->gone) {
         return err_new(ERR_GONE, "this certificate is no longer wanted for %s", c->owner->name);
     }
+    c->asked = false;
     struct err *e = parse(line, &cert);
 
     if (e != NULL && !err_is(e, ERR_NOMEM)) {
         e = err_recode(e, ERR_PROTOCOL);
     }
     if (e == NULL) {
-        e = prove(c, cert, min_left_s(c->want.request.ttl_s), now);
+        e = prove(c, cert, standby, min_left_s(c->want.request.ttl_s), now);
     }
     if (e != NULL) {
-        e = err_add(e, "the certificate that '%s' sent for %s", c->want.signer->name,
-                    c->owner->name);
+        e = err_add(e, "the certificate that '%s' sent for %s",
+                    (standby ? c->want.standby.signer : c->want.signer)->name, c->owner->name);
         show(c, err_copy(e));
         step(c, FAILED);
         identity_changed(c->owner->set);
         return e;
     }
-    swap(c, &cert, now);
+    swap(c, &cert, standby, now);
     identity_cache_save(c->owner);
     return NULL;
 }
@@ -179,17 +198,20 @@ struct err *identity_cert_answer(struct identity_cert *c, struct view line)
 bool identity_cert_restore(struct identity_cert *c, struct ssh_cert **cert, struct wall received)
 {
     struct wall now = wall_now();
+    const struct ssh_key *standby_ca = ca_of(c, true);
+    bool standby = c->want.standby.signer != NULL && standby_ca != NULL &&
+                   ssh_key_eq(standby_ca, ssh_cert_ca(*cert));
 
     if (!identity_cert_is_live(*cert, now)) {
         return false;
     }
-    struct err *e = prove(c, *cert, 0, now);
+    struct err *e = prove(c, *cert, standby, 0, now);
 
     if (e != NULL) {
         show(c, err_add(e, "the cached certificate of '%s'", c->want.signer->name));
         return false;
     }
-    swap(c, cert, received);
+    swap(c, cert, standby, received);
     return true;
 }
 
@@ -197,6 +219,10 @@ void identity_cert_inherit(struct identity_cert *c, struct identity_cert *from)
 {
     struct wall now = wall_now();
 
+    if (c->want.standby.ca == NULL && identity_standby_has_ca_of(&c->want, &from->want)) {
+        ssh_key_free(&c->standby_pinned);
+        c->standby_pinned = take(&from->standby_pinned);
+    }
     if (c->want.ca == NULL) {
         if (!identity_want_has_ca_of(&c->want, &from->want)) {
             return;
@@ -209,7 +235,8 @@ void identity_cert_inherit(struct identity_cert *c, struct identity_cert *from)
         return;
     }
     for (size_t p = 0, at = 0; p < IDENTITY_PREVIOUS_MAX; p++) {
-        struct err *e = from->previous[p] != NULL ? prove(c, from->previous[p], 0, now) : NULL;
+        struct err *e =
+            from->previous[p] != NULL ? prove(c, from->previous[p], false, 0, now) : NULL;
 
         if (from->previous[p] != NULL && e == NULL) {
             c->previous[at++] = take(&from->previous[p]);
@@ -220,6 +247,8 @@ void identity_cert_inherit(struct identity_cert *c, struct identity_cert *from)
 
 void identity_cert_requested(struct identity_cert *c)
 {
+    c->woken = false;
+    c->asked = true;
     step(c, REQUEST);
     identity_changed(c->owner->set);
 }
@@ -230,6 +259,7 @@ void identity_cert_failed(struct identity_cert *c, struct err *e)
         err_free(&e);
         return;
     }
+    c->asked = false;
     bool is_no = err_is(e, ERR_DENIED) || err_is(e, ERR_INPUT) || err_is(e, ERR_UNSUPPORTED);
 
     show(c, e);
@@ -312,6 +342,7 @@ void identity_cert_unref(struct identity_cert **cp)
         ssh_cert_free(&c->previous[p]);
     }
     ssh_key_free(&c->pinned);
+    ssh_key_free(&c->standby_pinned);
     err_free(&c->error);
     identity_want_deinit(&c->want);
     free(c->comment);

@@ -63,6 +63,9 @@ static void change(struct identity *i, struct identity *to)
     i->scope = to->scope;
     i->tags = to->tags;
     i->expected = to->expected;
+    i->renewal = to->renewal;
+    i->idle_s = to->idle_s;
+    i->wait_ms = to->wait_ms;
     i->certs = to->certs;
     i->certs_n = to->certs_n;
     own(i);

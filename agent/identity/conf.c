@@ -25,6 +25,9 @@ static struct err *check_want(const struct identity_want_conf *w)
         return err_new(ERR_INPUT, "the certificate of '%s' has a negative lifetime",
                        w->signer->name);
     }
+    if (w->standby.signer == w->signer) {
+        return err_new(ERR_INPUT, "'%s' cannot stand by for itself", w->signer->name);
+    }
     return NULL;
 }
 
@@ -73,14 +76,20 @@ static bool copy_text(const char *from, const char **ret)
 static bool copy_want(struct identity_want_conf *to, const struct identity_want_conf *from)
 {
     const struct signer_request *r = &from->request;
+    const struct identity_standby_conf *s = &from->standby;
 
     *to = (struct identity_want_conf){
         .signer = from->signer,
+        .standby = {.signer = s->signer,
+                    .ca = s->ca != NULL ? ssh_key_copy(s->ca) : NULL,
+                    .by_itself = s->by_itself,
+                    .after_s = s->after_s},
         .ca = from->ca != NULL ? ssh_key_copy(from->ca) : NULL,
         .request = {.kind = r->kind, .ttl_s = r->ttl_s},
     };
     to->request.principals = text_list_copy(r->principals);
-    return to->request.principals != NULL && copy_text(r->mount, &to->request.mount) &&
+    return to->request.principals != NULL && copy_text(s->mount, &to->standby.mount) &&
+           copy_text(s->role, &to->standby.role) && copy_text(r->mount, &to->request.mount) &&
            copy_text(r->role, &to->request.role) &&
            copy_text(r->issuer_ref, &to->request.issuer_ref) &&
            copy_text(r->key_id, &to->request.key_id) &&
@@ -95,8 +104,12 @@ void identity_want_deinit(struct identity_want_conf *w)
     struct ssh_cert_option *critical = (struct ssh_cert_option *)r->critical;
     struct ssh_cert_option *extensions = (struct ssh_cert_option *)r->extensions;
     struct ssh_key *ca = (struct ssh_key *)w->ca;
+    struct ssh_key *standby_ca = (struct ssh_key *)w->standby.ca;
 
     ssh_key_free(&ca);
+    ssh_key_free(&standby_ca);
+    free((char *)w->standby.mount);
+    free((char *)w->standby.role);
     text_list_free(&principals);
     free((char *)r->mount);
     free((char *)r->role);
@@ -133,6 +146,9 @@ struct err *identity_conf_init(struct identity *i, const struct identity_conf *c
     i->key_uri = text_copy(conf->key_uri != NULL ? conf->key_uri : "");
     i->offer = conf->offer;
     i->allow_extractable = conf->allow_extractable;
+    i->renewal = conf->renewal;
+    i->idle_s = conf->idle_s > 0 ? conf->idle_s : IDENTITY_IDLE_S;
+    i->wait_ms = conf->wait_ms == 0 ? IDENTITY_WAIT_MS : conf->wait_ms > 0 ? conf->wait_ms : 0;
     i->scope = text_copy(conf->scope != NULL ? conf->scope : "");
     i->tags = text_list_copy(conf->tags);
     i->expected = conf->expected != NULL ? ssh_key_copy(conf->expected) : NULL;
@@ -189,6 +205,33 @@ bool identity_want_has_ca_of(const struct identity_want_conf *a, const struct id
     return view_eq(buf_view(&x), buf_view(&y));
 }
 
+void identity_standby_put(struct buf *b, const struct identity_want_conf *w)
+{
+    const struct identity_standby_conf *s = &w->standby;
+    size_t begun = buf_begin_string(b);
+
+    if (s->signer != NULL) {
+        buf_put_cstr(b, "standby");
+        buf_put_cstr(b, s->signer->name);
+        buf_put_u8(b, (uint8_t)w->request.kind);
+        buf_put_cstr(b, s->mount);
+        buf_put_cstr(b, s->role);
+    }
+    buf_end_string(b, begun);
+}
+
+bool identity_standby_has_ca_of(const struct identity_want_conf *a,
+                                const struct identity_want_conf *b)
+{
+    AUTO(buf_deinit) struct buf x, y;
+
+    buf_init(&x, 0);
+    buf_init(&y, 0);
+    identity_standby_put(&x, a);
+    identity_standby_put(&y, b);
+    return a->standby.signer != NULL && view_eq(buf_view(&x), buf_view(&y));
+}
+
 static bool is_same_text(const char *a, const char *b)
 {
     return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
@@ -225,21 +268,39 @@ static bool is_same_key(const struct ssh_key *a, const struct ssh_key *b)
     return a == NULL || b == NULL ? a == b : ssh_key_eq(a, b);
 }
 
+static bool is_same_standby(const struct identity_standby_conf *a,
+                            const struct identity_standby_conf *b)
+{
+    return a->signer == b->signer && is_same_text(a->mount, b->mount) &&
+           is_same_text(a->role, b->role) && is_same_key(a->ca, b->ca) &&
+           a->by_itself == b->by_itself && a->after_s == b->after_s;
+}
+
 bool identity_want_is(const struct identity_want_conf *a, const struct identity_want_conf *b)
 {
     const struct signer_request *x = &a->request, *y = &b->request;
 
-    return a->signer == b->signer && is_same_key(a->ca, b->ca) && x->kind == y->kind &&
-           x->ttl_s == y->ttl_s && is_same_text(x->mount, y->mount) &&
-           is_same_text(x->role, y->role) && is_same_text(x->issuer_ref, y->issuer_ref) &&
-           is_same_text(x->key_id, y->key_id) && is_same_list(x->principals, y->principals) &&
+    return a->signer == b->signer && is_same_standby(&a->standby, &b->standby) &&
+           is_same_key(a->ca, b->ca) && x->kind == y->kind && x->ttl_s == y->ttl_s &&
+           is_same_text(x->mount, y->mount) && is_same_text(x->role, y->role) &&
+           is_same_text(x->issuer_ref, y->issuer_ref) && is_same_text(x->key_id, y->key_id) &&
+           is_same_list(x->principals, y->principals) &&
            is_same_options(x->critical, y->critical) &&
            is_same_options(x->extensions, y->extensions);
 }
 
+static bool is_same_renewal(const struct identity *i, const struct identity_conf *conf)
+{
+    int64_t wait_ms = conf->wait_ms == 0 ? IDENTITY_WAIT_MS : conf->wait_ms;
+
+    return i->renewal == conf->renewal && i->wait_ms == (wait_ms > 0 ? wait_ms : 0) &&
+           i->idle_s == (conf->idle_s > 0 ? conf->idle_s : IDENTITY_IDLE_S);
+}
+
 bool identity_conf_is(const struct identity *i, const struct identity_conf *conf)
 {
-    bool same = text_eq(i->key_uri, conf->key_uri != NULL ? conf->key_uri : "") &&
+    bool same = is_same_renewal(i, conf) &&
+                text_eq(i->key_uri, conf->key_uri != NULL ? conf->key_uri : "") &&
                 i->offer == conf->offer && i->allow_extractable == conf->allow_extractable &&
                 text_eq(i->scope, conf->scope != NULL ? conf->scope : "") &&
                 is_same_list(i->tags, conf->tags) && is_same_key(i->expected, conf->expected) &&

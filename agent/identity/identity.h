@@ -9,9 +9,31 @@
 
 enum identity_offer { IDENTITY_OFFER_CERTIFICATE, IDENTITY_OFFER_BOTH, IDENTITY_OFFER_KEY };
 
+/** When the certificates of an identity are renewed. */
+enum identity_renewal {
+    IDENTITY_RENEWAL_EAGER,          /* by the clock */
+    IDENTITY_RENEWAL_WHEN_USED,      /* by the clock while it is in use; else when it is needed */
+    IDENTITY_RENEWAL_PER_CONNECTION, /* by no clock: whoever connects asks for a new one */
+};
+const char *identity_renewal_name(enum identity_renewal r);
+/** identity_renewal_find() - "eager", "when-used", "per-connection"; false for another word */
+bool identity_renewal_find(const char *word, enum identity_renewal *ret);
+
+enum { IDENTITY_IDLE_S = 15 * 60, IDENTITY_WAIT_MS = 2000 };
+
+/** Who else may sign a certificate, when the first signer cannot. */
+struct identity_standby_conf {
+    const struct signer *signer; /* NULL: nobody */
+    const char *mount, *role;
+    const struct ssh_key *ca; /* expected CA; NULL: pinned, as the first one's is */
+    bool by_itself;           /* false: only when somebody says so */
+    int64_t after_s;          /* by itself: once the first has failed for so long */
+};
+
 /** One certificate that an identity wants. */
 struct identity_want_conf {
     const struct signer *signer;
+    struct identity_standby_conf standby;
     struct signer_request request; /* key is NULL: it is the identity's */
     const struct ssh_key *ca;      /* expected CA; NULL: whatever the first proven one shows is
                                       pinned until the configuration changes */
@@ -25,6 +47,9 @@ struct identity_conf {
     const char *scope;      /* of the registry, as "org/acme"; "" or NULL: of holdfast.yaml */
     char *const *tags;      /* NULL-terminated; NULL: none */
     const struct ssh_key *expected; /* another key under the URI is not used; NULL: any */
+    enum identity_renewal renewal;
+    int64_t idle_s;  /* when-used: asleep after so long without use; 0: IDENTITY_IDLE_S */
+    int64_t wait_ms; /* when-used: a list waits at most so long; 0: IDENTITY_WAIT_MS, < 0: never */
     const struct identity_want_conf *wants;
     size_t wants_n;
 };
@@ -65,6 +90,15 @@ void identity_set_remove(struct identity_set *s, const char *name);
 uint64_t identity_set_edition(const struct identity_set *s);
 /** identity_set_refresh() - to be called from remote's on_change: keys came or went */
 void identity_set_refresh(struct identity_set *s);
+
+/** Somebody else who is told whenever on_change is. Its owner's memory. */
+struct identity_watch {
+    struct identity_watch *next;
+    void (*on_change)(void *arg);
+    void *arg;
+};
+void identity_set_watch(struct identity_set *s, struct identity_watch *w);
+void identity_set_unwatch(struct identity_set *s, struct identity_watch *w);
 
 /** identity_count(), identity_at() - in the order of the configuration, then as they came; borrowed */
 size_t identity_count(const struct identity_set *s);
@@ -117,6 +151,20 @@ const struct err *identity_problem(const struct identity *i);
  * token, cache file damaged or not writable); NULL past the last */
 const struct err *identity_warning(const struct identity *i, size_t k);
 
+/** identity_renewal_of(), identity_wait_ms() - as configured, with the presets */
+enum identity_renewal identity_renewal_of(const struct identity *i);
+int64_t identity_wait_ms(const struct identity *i);
+/** identity_used() - it was listed or signs: if it slept, it wakes up, and renew/ hears of it */
+void identity_used(struct identity *i);
+/** identity_is_in_use() - it was used within its idle time */
+bool identity_is_in_use(const struct identity *i);
+/** identity_is_asleep() - when-used, and not used for its time: no request by the clock */
+bool identity_is_asleep(const struct identity *i);
+/** identity_set_has_sleepers() - is there any identity that is renewed when used */
+bool identity_set_has_sleepers(const struct identity_set *s);
+/** identity_is_coming() - it has no valid certificate, but one is being asked for, or about to be */
+bool identity_is_coming(const struct identity *i);
+
 enum identity_cert_state {
     IDENTITY_CERT_WANTED,    /* none yet, none asked for */
     IDENTITY_CERT_REQUESTED, /* first request under way */
@@ -149,8 +197,14 @@ const struct err *identity_cert_error(const struct identity_cert *c);
 /** identity_cert_may_request() - NULL, or why no certificate may be asked for: no key yet, or a key
  * that may be extracted or is not sensitive (DENIED) */
 struct err *identity_cert_may_request(const struct identity_cert *c) MUST_CHECK;
+/** identity_cert_asks() - of which signer the next answer is: the first, or the standby */
+void identity_cert_asks(struct identity_cert *c, bool standby);
+/** identity_cert_is_of_standby() - did the standby sign the current one */
+bool identity_cert_is_of_standby(const struct identity_cert *c);
 /** identity_cert_requested() - renew/ asks now */
 void identity_cert_requested(struct identity_cert *c);
+/** identity_cert_rests() - renew/ was woken for it, and does not ask now */
+void identity_cert_rests(struct identity_cert *c);
 /**
  * identity_cert_answer() - parse, prove and swap in one step
  * @line: what the signer sent

@@ -17,6 +17,10 @@ struct identity_cert {
     struct ssh_cert *current;
     struct ssh_cert *previous[IDENTITY_PREVIOUS_MAX]; /* newest first */
     struct ssh_key *pinned;                           /* CA; NULL until one was proven */
+    struct ssh_key *standby_pinned;                   /* likewise, the standby's */
+    bool asks_standby;                                /* of whom the next answer is */
+    bool is_of_standby;                               /* the current one */
+    bool asked, woken;                                /* a request is under way, or called for */
     struct wall received;
     struct err *error;
 };
@@ -34,6 +38,10 @@ struct identity {
     bool allow_extractable;
     char *scope, **tags;
     struct ssh_key *expected;
+    enum identity_renewal renewal;
+    int64_t idle_s, wait_ms;
+    bool used;
+    struct mono used_at;
     struct ssh_key *public;
     struct remote_key *key;
     struct err *problem;
@@ -55,6 +63,7 @@ struct identity_set {
     struct io_timer *notify, *expiry;
     void (*on_change)(void *arg);
     void *arg;
+    struct identity_watch *watches;
 };
 
 /* --- set.c --- */
@@ -88,6 +97,15 @@ void identity_want_deinit(struct identity_want_conf *w);
 void identity_want_put(struct buf *b, const struct identity_want_conf *w);
 bool identity_want_has_ca_of(const struct identity_want_conf *a,
                              const struct identity_want_conf *b);
+/** identity_standby_put(), identity_standby_has_ca_of() - likewise for the standby's CA; nothing, and
+ * false, where there is none */
+void identity_standby_put(struct buf *b, const struct identity_want_conf *w);
+bool identity_standby_has_ca_of(const struct identity_want_conf *a,
+                                const struct identity_want_conf *b);
+
+/* --- use.c --- */
+/** identity_wake() - have renew/ look, without any change of what is held */
+void identity_wake(struct identity_set *s);
 
 /* --- cert.c --- */
 /** identity_cert_until() - valid_before, saturated */

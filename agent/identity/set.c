@@ -48,6 +48,28 @@ static void on_notify(void *arg)
     if (s->on_change != NULL) {
         s->on_change(s->arg);
     }
+    for (struct identity_watch *w = s->watches, *next; w != NULL; w = next) {
+        next = w->next;
+        w->on_change(w->arg);
+    }
+}
+
+void identity_set_watch(struct identity_set *s, struct identity_watch *w)
+{
+    w->next = s->watches;
+    s->watches = w;
+}
+
+void identity_set_unwatch(struct identity_set *s, struct identity_watch *w)
+{
+    struct identity_watch **at = &s->watches;
+
+    while (*at != NULL && *at != w) {
+        at = &(*at)->next;
+    }
+    if (*at == w) {
+        *at = w->next;
+    }
 }
 
 static void on_expiry(void *arg)

@@ -61,13 +61,9 @@ struct err *renew_add_missing(struct renew *r, bool spread)
 void renew_entry_free(struct renew_entry **ep, const char *why)
 {
     struct renew_entry *e = take(ep);
-    const struct signer *signer = identity_cert_want(e->cert)->signer;
     AUTO(err_free) struct err *gone = err_new(ERR_GONE, "%s", why);
 
-    if (e->handle != 0) {
-        signer->ops->cancel(signer->self, e->handle);
-    }
-    e->owner->in_flight -= e->in_flight;
+    renew_withdraw(e);
     renew_joins_done(e, gone);
     identity_cert_unref(&e->cert);
     free(e);

@@ -47,9 +47,24 @@ void renew_joins_done(struct renew_entry *e, const struct err *error)
     }
 }
 
-/* Errors: as identity_cert_may_request() says, NOMEM */
-static struct err *join(struct renew_entry *e, struct waiter *w)
+/* A request to the first signer may hang: whoever tells to ask the standby does not wait for it. */
+static void turn_to_standby(struct renew_entry *e)
 {
+    if (e->in_flight && !e->at_standby) {
+        renew_withdraw(e);
+    }
+    e->forced_standby = !e->in_flight;
+}
+
+/* Errors: as identity_cert_may_request() says, NOMEM */
+static struct err *join(struct renew_entry *e, bool standby, struct waiter *w)
+{
+    if (standby && identity_cert_want(e->cert)->standby.signer == NULL) {
+        return NULL;
+    }
+    if (standby) {
+        turn_to_standby(e);
+    }
     struct err *why = e->in_flight ? NULL : identity_cert_may_request(e->cert);
     struct renew_join *j = why == NULL ? malloc(sizeof *j) : NULL;
 
@@ -63,8 +78,23 @@ static struct err *join(struct renew_entry *e, struct waiter *w)
     return NULL;
 }
 
-void renew_now(struct renew *r, struct identity *i, void (*on_done)(void *arg, struct err *e),
-               void *arg)
+/* NULL, or why nothing can be asked for. */
+static struct err *nothing_to_ask(const struct identity *i, bool standby)
+{
+    bool has = false;
+
+    for (size_t k = 0; k < identity_certs(i); k++) {
+        has |= !standby || identity_cert_want(identity_cert_at(i, k))->standby.signer != NULL;
+    }
+    return has ? NULL
+               : err_new(ERR_INPUT,
+                         standby ? "no certificate of %s has a standby signer"
+                                 : "%s wants no certificate",
+                         identity_name(i));
+}
+
+static void at_once(struct renew *r, struct identity *i, bool standby,
+                    void (*on_done)(void *arg, struct err *e), void *arg)
 {
     struct waiter *w = calloc(1, sizeof *w);
 
@@ -76,12 +106,12 @@ void renew_now(struct renew *r, struct identity *i, void (*on_done)(void *arg, s
     if (r->edition != identity_set_edition(r->identities)) {
         w->first = renew_add_missing(r, false);
     }
-    if (identity_certs(i) == 0) {
-        w->first = err_new(ERR_INPUT, "%s wants no certificate", identity_name(i));
+    if (w->first == NULL) {
+        w->first = nothing_to_ask(i, standby);
     }
     for (size_t k = 0; k < identity_certs(i); k++) {
         struct renew_entry *entry = renew_entry_of(r, identity_cert_at(i, k));
-        struct err *e = entry != NULL ? join(entry, w) : NULL;
+        struct err *e = entry != NULL ? join(entry, standby, w) : NULL;
 
         if (w->first == NULL) {
             w->first = e;
@@ -91,4 +121,16 @@ void renew_now(struct renew *r, struct identity *i, void (*on_done)(void *arg, s
     }
     io_timer_set(r->timer, mono_now());
     count_down(w, NULL);
+}
+
+void renew_now(struct renew *r, struct identity *i, void (*on_done)(void *arg, struct err *e),
+               void *arg)
+{
+    at_once(r, i, false, on_done, arg);
+}
+
+void renew_standby(struct renew *r, struct identity *i, void (*on_done)(void *arg, struct err *e),
+                   void *arg)
+{
+    at_once(r, i, true, on_done, arg);
 }

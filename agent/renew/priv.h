@@ -8,18 +8,25 @@ enum { SKEW_TOLD_S = 5 };
 
 struct renew_join;
 
+/** How one of the two signers of a certificate does. */
+struct renew_side {
+    unsigned failures; /* in a row */
+    enum err_code last_error;
+    struct mono failed_at, failing_since;
+};
+
 /** What the clock knows of one certificate. */
 struct renew_entry {
     struct renew *owner;
     struct identity_cert *cert; /* a reference */
     uint64_t seed;
-    unsigned failures;
-    enum err_code last_error;
-    struct mono failed_at;
+    struct renew_side side[2]; /* the first signer, the standby */
     struct wall anchor_wall; /* one moment on both clocks: when the certificate was received, ... */
     struct mono anchor_mono; /* ... or when the agent started */
     struct mono not_before;  /* of the first request */
-    bool forced;             /* renew_now() wants it in the next tick */
+    bool forced;             /* renew_now() wants it in the next tick, ... */
+    bool forced_standby;     /* ... renew_standby() of the standby */
+    bool at_standby;         /* whom the request under way is to */
     bool in_flight;
     uint64_t handle; /* the signer's; 0: none */
     struct mono give_up;
@@ -46,7 +53,17 @@ void renew_drop_gone(struct renew *r);
 /** renew_entry_free() - cancels its request; callers that wait get GONE and @why */
 void renew_entry_free(struct renew_entry **e, const char *why);
 
+/* --- side.c --- */
+/** renew_signer() - whom the request under way is to */
+const struct signer *renew_signer(const struct renew_entry *e);
+/** renew_wait_ms() - until the next request is due, as the schedule has it, and whom to ask */
+int64_t renew_wait_ms(const struct renew_entry *e, bool *ret_standby);
+/** renew_side_done() - how the request under way ended; @error is borrowed */
+void renew_side_done(struct renew_entry *e, const struct err *error);
+
 /* --- renew.c --- */
+/** renew_withdraw() - cancel the request under way, as if it had not been made */
+void renew_withdraw(struct renew_entry *e);
 /** renew_anchor() - the certificate was received, or the watch over it begins */
 void renew_anchor(struct renew_entry *e);
 

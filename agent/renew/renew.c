@@ -6,18 +6,15 @@
  *
  * Certificates are wall time, and that may be set. A step ahead is noticed within a minute. A step
  * back must not put off a renewal: time that has passed since an anchor, on the monotonic clock,
- * counts, whatever the wall clock says. Deadlines and back-off are monotonic altogether.
+ * counts, whatever the wall clock says. Deadlines and back-off are monotonic altogether. That clock goes
+ * on while the machine sleeps, and io/ has the loop woken when it comes back (see io_step_new()): so
+ * what fell due meanwhile is asked for at once.
  */
 #include <stdlib.h>
 
 #include "renew/priv.h"
 
 enum { RECHECK_MS = 60 * 1000, GRACE_MS = 5 * 1000 };
-
-static int64_t seconds_since(struct mono t)
-{
-    return (mono_now().ms - t.ms) / 1000;
-}
 
 void renew_anchor(struct renew_entry *e)
 {
@@ -27,38 +24,12 @@ void renew_anchor(struct renew_entry *e)
     e->anchor_mono = mono_now();
 }
 
-static struct wall now_for(const struct renew_entry *e)
+/* When to look again at the latest: the wall clock may step. */
+static int64_t wait_ms(const struct renew_entry *e, bool *ret_standby)
 {
-    struct wall now = wall_now();
-    int64_t counted = e->anchor_wall.s + seconds_since(e->anchor_mono);
+    int64_t ms = renew_wait_ms(e, ret_standby);
 
-    return now.s > counted ? now : (struct wall){counted};
-}
-
-static struct schedule_input input_of(const struct renew_entry *e)
-{
-    const struct ssh_cert *current = identity_cert_current(e->cert);
-    uint64_t until = current != NULL ? ssh_cert_fields(current)->valid_before : 0;
-    struct wall now = now_for(e);
-
-    return (struct schedule_input){
-        .has_cert = current != NULL,
-        .received = identity_cert_received(e->cert),
-        .valid_before = {until < INT64_MAX ? (int64_t)until : INT64_MAX},
-        .failures = e->failures,
-        .last_error = e->last_error,
-        .failed_at = {now.s - seconds_since(e->failed_at)},
-        .now = now,
-        .seed = e->seed,
-    };
-}
-
-static int64_t wait_ms(const struct renew_entry *e)
-{
-    const struct schedule_input in = input_of(e);
-    int64_t ms = schedule_next(&in);
-
-    ms = ms < RECHECK_MS ? ms * 1000 : RECHECK_MS;
+    ms = ms < RECHECK_MS ? ms : RECHECK_MS;
     return ms > mono_left_ms(e->not_before) ? ms : mono_left_ms(e->not_before);
 }
 
@@ -73,12 +44,8 @@ static void finish(struct renew_entry *e, const struct err *error)
     e->in_flight = false;
     e->handle = 0;
     e->owner->in_flight--;
-    if (error != NULL) {
-        e->failures++;
-        e->last_error = err_code(error);
-        e->failed_at = mono_now();
-    } else {
-        e->failures = 0;
+    renew_side_done(e, error);
+    if (error == NULL) {
         renew_anchor(e);
     }
     poke(e->owner);
@@ -111,17 +78,25 @@ static void on_reply(void *arg, struct err *failed, const struct signer_answer *
     finish(e, error);
 }
 
-static void request(struct renew_entry *e)
+static void request(struct renew_entry *e, bool standby)
 {
     const struct identity_want_conf *want = identity_cert_want(e->cert);
-    const struct signer *signer = want->signer;
     struct signer_request q = want->request;
     const struct mono deadline = mono_in(RENEW_DEADLINE_S * 1000);
 
     q.key = identity_public(identity_cert_owner(e->cert));
+    if (standby) {
+        q.mount = want->standby.mount;
+        q.role = want->standby.role;
+        q.issuer_ref = NULL;
+    }
+    e->at_standby = standby;
+    const struct signer *signer = renew_signer(e);
+
     e->in_flight = true;
     e->owner->in_flight++;
     e->give_up = (struct mono){deadline.ms + GRACE_MS};
+    identity_cert_asks(e->cert, standby);
     identity_cert_requested(e->cert);
     uint64_t handle = signer->ops->sign(signer->self, &q, deadline, on_reply, e);
 
@@ -133,7 +108,7 @@ static void request(struct renew_entry *e)
 /* A signer that forgot its own deadline. */
 static void give_up(struct renew_entry *e)
 {
-    const struct signer *signer = identity_cert_want(e->cert)->signer;
+    const struct signer *signer = renew_signer(e);
     AUTO(err_free) struct err *error =
         err_new(ERR_TIMEOUT, "'%s' did not answer within %d s", signer->name, RENEW_DEADLINE_S);
 
@@ -142,6 +117,18 @@ static void give_up(struct renew_entry *e)
     }
     identity_cert_failed(e->cert, err_copy(error));
     finish(e, error);
+}
+
+void renew_withdraw(struct renew_entry *e)
+{
+    const struct signer *signer = renew_signer(e);
+
+    if (e->handle != 0) {
+        signer->ops->cancel(signer->self, e->handle);
+    }
+    e->owner->in_flight -= e->in_flight;
+    e->in_flight = false;
+    e->handle = 0;
 }
 
 /* Start it, give it up, or leave it; returns when to look again, in ms. Whatever ends a request
@@ -155,19 +142,25 @@ static int64_t look_at(struct renew_entry *e)
         }
         return mono_left_ms(e->give_up);
     }
-    int64_t wait = e->forced ? 0 : wait_ms(e);
+    bool standby = e->forced_standby;
+    int64_t wait = e->forced || standby ? 0 : wait_ms(e, &standby);
 
-    if (wait > 0 || e->owner->in_flight == RENEW_IN_FLIGHT_MAX) {
-        return wait > 0 ? wait : RECHECK_MS;
+    if (wait > 0) {
+        identity_cert_rests(e->cert);
+        return wait;
+    }
+    if (e->owner->in_flight == RENEW_IN_FLIGHT_MAX) {
+        return RECHECK_MS;
     }
     AUTO(err_free) struct err *why = identity_cert_may_request(e->cert);
 
-    e->forced = false;
+    e->forced = e->forced_standby = false;
     if (why != NULL) {
+        identity_cert_rests(e->cert);
         renew_joins_done(e, why);
         return RECHECK_MS;
     }
-    request(e);
+    request(e, standby);
     return e->in_flight ? mono_left_ms(e->give_up) : RECHECK_MS;
 }
 
@@ -265,7 +258,8 @@ struct wall renew_due(const struct renew *r, const struct identity_cert *c)
     if (e == NULL || e->in_flight || why != NULL) {
         return (struct wall){0};
     }
-    const struct schedule_input in = input_of(e);
+    bool standby = false;
+    int64_t ms = renew_wait_ms(e, &standby);
 
-    return (struct wall){wall_now().s + schedule_next(&in)};
+    return (struct wall){ms < INT64_MAX ? wall_now().s + (ms + 999) / 1000 : 0};
 }

@@ -4,15 +4,26 @@
  *
  * Two rules pull against each other: a certificate must not expire while a signer could still be
  * reached, and agents must neither herd nor hammer. So a renewal is spread over a tenth of the
- * lifetime, failures back off, a refusal waits a minute at least, and only the last tenth of a
- * lifetime shortens the back-off again; never below one second.
+ * lifetime. After a failure the next try takes its time from what is left: few tries while there is
+ * much of it, one each second at the very end. Whoever shares an outage with a hundred thousand others
+ * then comes back in his own time, and yet in time (tests/bench/fleet simulates it). Without a valid
+ * certificate the wait doubles; it stays short only where somebody is there to miss it.
+ *
+ * holdfast-vault repeats what may pass within its deadline, and heeds Retry-After: a failure that
+ * arrives here has lasted.
  */
 #include "renew/renew.h"
 
 enum {
     BACKOFF_MAX_S = 300,
+    UNUSED_MAX_S = 1800,
+    LIVE_MAX_S = 3600,
+    LIMITED_MIN_S = 15,
     REFUSED_MIN_S = 60,
-    DOUBLINGS_MAX = 9,
+    GAP_MIN_S = 3,
+    DOUBLINGS_MAX = 11,
+    LEFT_FROM_PERMILLE = 600,
+    LEFT_TO_PERMILLE = 850,
     LIFETIME_MAX_S = 10 * 365 * 86400, /* "valid forever" is looked at again after that */
 };
 
@@ -53,66 +64,111 @@ static int64_t lifetime_of(const struct schedule_input *in)
     return lifetime > 0 ? lifetime : 0;
 }
 
-static int64_t until_renewal(const struct schedule_input *in)
+/* How long after it was received a certificate is to be renewed. */
+static int64_t planned(const struct schedule_input *in)
 {
-    if (!has_live(in)) {
-        return 0;
-    }
     int64_t lifetime = lifetime_of(in);
     int64_t wait =
         lifetime * 2 / 3 + spread(in->seed ^ mix((uint64_t)in->received.s), lifetime / 20);
-    int64_t left = (wait > 1 ? wait : 1) - elapsed(in, in->received);
+
+    return has_live(in) && wait > GAP_MIN_S ? wait : GAP_MIN_S;
+}
+
+static int64_t until_renewal(const struct schedule_input *in)
+{
+    int64_t left = in->has_cert ? planned(in) - elapsed(in, in->received) : 0;
 
     return left > 0 ? left : 0;
 }
 
-static bool was_refused(const struct schedule_input *in)
+enum schedule_class schedule_class_of(enum err_code code)
 {
-    return in->last_error == ERR_DENIED || in->last_error == ERR_INPUT ||
-           in->last_error == ERR_UNSUPPORTED;
+    switch (code) {
+    case ERR_DENIED:
+    case ERR_INPUT:
+    case ERR_UNSUPPORTED:
+    case ERR_NOT_FOUND:
+        return SCHEDULE_REFUSED;
+    case ERR_BUSY:
+        return SCHEDULE_LIMITED;
+    case ERR_CERT:
+    case ERR_PROTOCOL:
+        return SCHEDULE_WRONG;
+    default:
+        return SCHEDULE_AWAY;
+    }
+}
+
+const char *schedule_class_name(enum schedule_class c)
+{
+    static const char *const names[] = {
+        [SCHEDULE_AWAY] = "away",
+        [SCHEDULE_LIMITED] = "limited",
+        [SCHEDULE_WRONG] = "wrong",
+        [SCHEDULE_REFUSED] = "refused",
+    };
+
+    return names[c];
+}
+
+static uint64_t try_seed(const struct schedule_input *in)
+{
+    return mix(in->seed ^ mix(in->failures));
+}
+
+static int64_t doubled(const struct schedule_input *in, int64_t max)
+{
+    unsigned doublings = in->failures - 1 < DOUBLINGS_MAX ? in->failures - 1 : DOUBLINGS_MAX;
+    int64_t wait = (int64_t)1 << doublings;
+
+    wait = wait < max ? wait : max;
+    return wait + spread(try_seed(in), wait / 4);
+}
+
+/* A share of what the certificate has left at the failure. */
+static int64_t share_of_left(const struct schedule_input *in)
+{
+    uint64_t range = LEFT_TO_PERMILLE - LEFT_FROM_PERMILLE + 1;
+    int64_t permille = LEFT_FROM_PERMILLE + (int64_t)(try_seed(in) % range);
+    struct wall then = in->failed_at.s < in->now.s ? in->failed_at : in->now;
+    int64_t left = in->valid_before.s - then.s;
+    int64_t longest = LIVE_MAX_S + spread(try_seed(in), LIVE_MAX_S / 4);
+
+    if (left > longest * 1000 / permille) {
+        return longest;
+    }
+    return left * permille / 1000 > 1 ? left * permille / 1000 : 1;
 }
 
 static int64_t backoff(const struct schedule_input *in)
 {
-    unsigned doublings = in->failures - 1 < DOUBLINGS_MAX ? in->failures - 1 : DOUBLINGS_MAX;
-    int64_t wait = (int64_t)1 << doublings;
-    uint64_t seed = in->seed ^ mix(in->failures);
+    enum schedule_class class = schedule_class_of(in->last_error);
+    int64_t least = class == SCHEDULE_LIMITED ? LIMITED_MIN_S : 0;
+    int64_t wait;
 
-    wait = wait < BACKOFF_MAX_S ? wait : BACKOFF_MAX_S;
-    wait += spread(seed, wait / 4);
-    if (was_refused(in) && wait < REFUSED_MIN_S) {
-        return REFUSED_MIN_S + (int64_t)(mix(seed) % (REFUSED_MIN_S / 4));
+    if (class == SCHEDULE_REFUSED) {
+        wait = doubled(in, BACKOFF_MAX_S);
+        least = REFUSED_MIN_S;
+    } else if (has_live(in) && in->failed_at.s - in->received.s >= planned(in)) {
+        wait = share_of_left(in);
+    } else {
+        wait = doubled(in, in->is_in_use ? BACKOFF_MAX_S : UNUSED_MAX_S);
     }
-    return wait;
-}
-
-/* At most so long after a failure, for the certificate's sake. */
-static int64_t patience(const struct schedule_input *in)
-{
-    int64_t left = in->valid_before.s - in->now.s;
-    int64_t before_last_tenth = left - lifetime_of(in) / 10;
-
-    if (before_last_tenth > 0) {
-        return before_last_tenth;
-    }
-    return left / 4 > 1 ? left / 4 : 1;
+    return wait >= least ? wait : least + (int64_t)(try_seed(in) % (uint64_t)(least / 4));
 }
 
 static int64_t until_retry(const struct schedule_input *in)
 {
     int64_t left = backoff(in) - elapsed(in, in->failed_at);
 
-    if (left <= 0) {
-        return 0;
-    }
-    if (!was_refused(in) && has_live(in) && patience(in) < left) {
-        return patience(in);
-    }
-    return left;
+    return left > 0 ? left : 0;
 }
 
 int64_t schedule_next(const struct schedule_input *in)
 {
+    if (in->renewal == IDENTITY_RENEWAL_PER_CONNECTION || in->is_asleep) {
+        return SCHEDULE_NEVER;
+    }
     int64_t renewal = until_renewal(in);
     int64_t retry = in->failures > 0 ? until_retry(in) : 0;
 

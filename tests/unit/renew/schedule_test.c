@@ -85,7 +85,7 @@ static void short_lifetimes_work_and_never_spin(void **state)
         in.valid_before.s = T0 + 6;
         assert_int_equal(schedule_next(&in), 4);
         in.valid_before.s = T0 + 1;
-        assert_int_equal(schedule_next(&in), 1);
+        assert_int_equal(schedule_next(&in), 3);
     }
 }
 
@@ -100,25 +100,33 @@ static void forever_is_finite(void **state)
     assert_in_range(schedule_next(&in), 0, (int64_t)10 * 365 * 86400);
 }
 
-static void failures_double_up_to_five_minutes(void **state)
+static void failures_double(const int64_t *waits, size_t n, bool in_use)
 {
-    static const int64_t waits[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300};
+    for (unsigned f = 1; f < 40; f++) {
+        struct schedule_input in = failing(f, ERR_GONE);
+        int64_t w = waits[f <= n ? f - 1 : n - 1];
 
-    (void)state;
-    for (unsigned n = 1; n < 40; n++) {
-        struct schedule_input in = failing(n, ERR_GONE);
-        int64_t w = waits[n <= ARRAY_LEN(waits) ? n - 1 : ARRAY_LEN(waits) - 1];
-
+        in.is_in_use = in_use;
         for (in.seed = 0; in.seed < 200; in.seed++) {
             assert_in_range(schedule_next(&in), w - w / 4, w + w / 4);
         }
     }
 }
 
+static void without_a_certificate_failures_double_up_to_a_limit(void **state)
+{
+    static const int64_t used[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300};
+    static const int64_t unused[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 1800, 1800};
+
+    (void)state;
+    failures_double(used, ARRAY_LEN(used), true);
+    failures_double(unused, ARRAY_LEN(unused), false);
+}
+
 static void outages_do_not_end_in_step(void **state)
 {
     struct schedule_input in = failing(12, ERR_TIMEOUT);
-    unsigned counts[376] = {0};
+    unsigned counts[2251] = {0};
 
     (void)state;
     for (in.seed = 0; in.seed < SEEDS; in.seed++) {
@@ -145,27 +153,127 @@ static void a_refusal_waits_a_minute_at_least(void **state)
     }
 }
 
-/* A certificate that could be saved is not lost to the back-off. */
-static void the_last_tenth_is_not_slept_through(void **state)
+/* From the first failure to the last second: few tries, and one in that second. */
+static void what_is_left_is_shared_out(void **state)
 {
-    struct schedule_input in = fresh(HOUR);
+    (void)state;
+    for (uint64_t seed = 0; seed < 200; seed++) {
+        struct schedule_input in = fresh(HOUR);
+        unsigned tries = 0;
+
+        in.seed = seed;
+        in.now.s = T0 + schedule_next(&in);
+        while (in.now.s < T0 + HOUR) {
+            int64_t left = T0 + HOUR - in.now.s;
+
+            in.failures++;
+            in.last_error = ERR_GONE;
+            in.failed_at = in.now;
+            int64_t wait = schedule_next(&in);
+
+            assert_in_range(wait, left * 6 / 10 > 1 ? left * 6 / 10 : 1, left * 85 / 100 + 1);
+            in.now.s += wait;
+            tries++;
+            assert_true(left > 1 || wait == 1);
+        }
+        assert_in_range(tries, 4, 10);
+        assert_int_equal(in.now.s, T0 + HOUR); /* so there was a try a second before */
+    }
+}
+
+static void much_that_is_left_is_not_slept_away(void **state)
+{
+    struct schedule_input in = fresh((int64_t)30 * 86400);
 
     (void)state;
-    in.failures = 12;
-    in.last_error = ERR_GONE;
-    in.failed_at.s = in.now.s = T0 + HOUR - 361;
-    assert_int_equal(schedule_next(&in), 1); /* to the edge of the last tenth */
-    in.failed_at.s = in.now.s = T0 + HOUR - 360;
-    assert_int_equal(schedule_next(&in), 90);
-    in.failed_at.s = in.now.s = T0 + HOUR - 40;
-    assert_int_equal(schedule_next(&in), 10);
-    in.failed_at.s = in.now.s = T0 + HOUR - 2;
-    assert_int_equal(schedule_next(&in), 1);
-    in.failed_at.s = in.now.s = T0 + HOUR;
-    assert_in_range(schedule_next(&in), 225, 375);
-    in.last_error = ERR_DENIED;
-    in.failed_at.s = in.now.s = T0 + HOUR - 2;
-    assert_in_range(schedule_next(&in), 60, 375);
+    in.failures = 1;
+    in.last_error = ERR_TIMEOUT;
+    in.failed_at.s = in.now.s = T0 + (int64_t)25 * 86400;
+    for (in.seed = 0; in.seed < SEEDS; in.seed++) {
+        assert_in_range(schedule_next(&in), 2700, 4500);
+    }
+}
+
+static void who_asks_for_patience_gets_it(void **state)
+{
+    (void)state;
+    for (unsigned n = 1; n < 20; n++) {
+        struct schedule_input in = failing(n, ERR_BUSY);
+
+        assert_in_range(schedule_next(&in), 15, 2250);
+    }
+    assert_int_equal(schedule_class_of(ERR_BUSY), SCHEDULE_LIMITED);
+    assert_string_equal(schedule_class_name(SCHEDULE_LIMITED), "limited");
+}
+
+static void no_clock_asks_for_what_sleeps(void **state)
+{
+    struct schedule_input in = {.now = {T0}, .renewal = IDENTITY_RENEWAL_PER_CONNECTION};
+
+    (void)state;
+    assert_true(schedule_next(&in) == SCHEDULE_NEVER);
+    in.renewal = IDENTITY_RENEWAL_WHEN_USED;
+    assert_int_equal(schedule_next(&in), 0);
+    in.is_asleep = true;
+    assert_true(schedule_next(&in) == SCHEDULE_NEVER);
+}
+
+/* SplitMix64, as good as any for histories. */
+static uint64_t roll(uint64_t *state)
+{
+    uint64_t x = *state += 0x9e3779b97f4a7c15U;
+
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9U;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebU;
+    return x ^ (x >> 31);
+}
+
+/* One certificate's life among signers that do as they like: lifetimes from a second to a day,
+ * failures of every class in any order. Returns the most requests of any minute. */
+static unsigned busiest_minute(uint64_t seed, int64_t ttl_s)
+{
+    enum { REQUESTS = 600, MINUTE = 60 };
+    struct schedule_input in = {.now = {T0}, .seed = seed};
+    int64_t at[REQUESTS];
+    uint64_t dice = seed;
+    unsigned most = 0;
+
+    for (size_t n = 0, first = 0; n < REQUESTS; n++) {
+        in.is_in_use = roll(&dice) % 2 == 0;
+        in.now.s += schedule_next(&in);
+        at[n] = in.now.s;
+        while (at[n] - at[first] >= MINUTE) {
+            first++;
+        }
+        most = n + 1 - first > most ? (unsigned)(n + 1 - first) : most;
+        if (roll(&dice) % 4 < seed % 4) {
+            in.failures++;
+            in.last_error = (enum err_code)(ERR_INPUT + roll(&dice) % ERR_BUG);
+            in.failed_at = in.now;
+        } else {
+            in.failures = 0;
+            in.has_cert = true;
+            in.received = in.now;
+            in.valid_before.s = in.now.s + (int64_t)(roll(&dice) % (uint64_t)ttl_s) + 1;
+        }
+        if (roll(&dice) % 50 == 0) { /* the clock is set */
+            in.now.s += (int64_t)(roll(&dice) % 7200) - 3600;
+            at[n] = at[first = n] = in.now.s;
+        }
+    }
+    return most;
+}
+
+static void no_history_is_a_hot_loop(void **state)
+{
+    static const int64_t ttls[] = {1, 2, 5, 10, 60, HOUR, 86400};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(ttls); i++) {
+        for (uint64_t seed = 0; seed < 400; seed++) {
+            assert_in_range(busiest_minute(seed, ttls[i]), 1, SCHEDULE_PER_MINUTE_MAX);
+        }
+    }
 }
 
 /* A failed renewal at somebody's word does not bring the scheduled one forward. */
@@ -217,10 +325,14 @@ int main(void)
         cmocka_unit_test(seconds_count_down_to_now),
         cmocka_unit_test(short_lifetimes_work_and_never_spin),
         cmocka_unit_test(forever_is_finite),
-        cmocka_unit_test(failures_double_up_to_five_minutes),
+        cmocka_unit_test(without_a_certificate_failures_double_up_to_a_limit),
         cmocka_unit_test(outages_do_not_end_in_step),
         cmocka_unit_test(a_refusal_waits_a_minute_at_least),
-        cmocka_unit_test(the_last_tenth_is_not_slept_through),
+        cmocka_unit_test(what_is_left_is_shared_out),
+        cmocka_unit_test(much_that_is_left_is_not_slept_away),
+        cmocka_unit_test(who_asks_for_patience_gets_it),
+        cmocka_unit_test(no_clock_asks_for_what_sleeps),
+        cmocka_unit_test(no_history_is_a_hot_loop),
         cmocka_unit_test(an_early_failure_leaves_the_schedule),
         cmocka_unit_test(clock_steps_back_delay_nothing_unduly),
         cmocka_unit_test(after_a_failure_it_is_never_now),
