@@ -30,19 +30,26 @@ _holdfast() {
         ["key public"]=""
         ["key delete"]="--yes --force"
         ["renew"]=""
+        ["ca show"]=""
+        ["ca revoke"]="--serial --key-id --certificate --reason"
+        ["audit"]="--last --verify"
         ["certificate create"]="--from-token --object $document --dry-run"
         ["certificate list"]="$list"
         ["certificate show"]="--scope"
         ["certificate edit"]="$document --name"
         ["certificate delete"]="$remove"
-        ["connector create"]="--address --namespace --login --login-mount --token-file --root \
-            --role-id-file --secret-id-file --wrapped --renewal-minutes --certificate \
-            --server-name --read-only $document --no-test --dry-run"
+        ["connector create"]="--address --namespace --login --login-mount --login-role \
+            --token-file --token-environment --root --role-id-file --secret-id-file --wrapped \
+            --jwt-file --login-user --password-file --login-key --share-with-ssh --audience \
+            --issuer --subject --revoke-on-stop --renewal-minutes --certificate --server-name \
+            --proxy --no-proxy --read-only $document --no-test --dry-run"
         ["connector list"]="$list"
         ["connector show"]="--scope"
-        ["connector edit"]="--address --namespace --login --login-mount --token-file --root \
-            --role-id-file --secret-id-file --wrapped --renewal-minutes --certificate \
-            --server-name --read-only $document --name"
+        ["connector edit"]="--address --namespace --login --login-mount --login-role \
+            --token-file --token-environment --root --role-id-file --secret-id-file --wrapped \
+            --jwt-file --login-user --password-file --login-key --share-with-ssh --audience \
+            --issuer --subject --revoke-on-stop --renewal-minutes --certificate --server-name \
+            --proxy --no-proxy --read-only $document --name"
         ["connector delete"]="$remove"
         ["connector test"]="--scope"
         ["connector mounts"]="--scope"
@@ -85,17 +92,17 @@ _holdfast() {
     case $previous in
     --type) choices="p256 p384 p521 rsa ed25519" ;;
     --bits) choices="2048 3072 4096" ;;
-    --login) choices="token approle" ;;
-    --config | --control | --file | --hosts-file | --inventory | --known-hosts | --module | \
-        --output | --pin-file | --public-key | --role-id-file | --secret-id-file | --token-file | -f)
+    --login) choices="token approle cert jwt kubernetes userpass token-key" ;;
+    --config | --control | --file | --hosts-file | --inventory | --jwt-file | --known-hosts | \
+        --module | --output | --password-file | --pin-file | --public-key | --role-id-file | --secret-id-file | --token-file | -f)
         compopt -o default
         return
         ;;
-    --address | --certificate | --concurrency | --connector | --default-role | --description | \
-        --from-token | --host | --id | --identity | --infrastructure | --key | --label | --limit | \
-        --login-mount | --mount | --name | --namespace | --object | --port | --principal | \
+    --address | --audience | --certificate | --concurrency | --connector | --default-role | --description | \
+        --from-token | --host | --id | --identity | --infrastructure | --issuer | --key | --label | \
+        --limit | --login-key | --login-mount | --login-role | --login-user | --mount | --name | --namespace | --no-proxy | --object | --port | --principal | --proxy | \
         --renewal-minutes | --role | --run | --scope | --secrets-manager | --server-name | --set \
-        | --ssh-key | --tag | --timeout | --token | --ttl | --user | -i)
+        | --ssh-key | --subject | --tag | --timeout | --token | --token-environment | --ttl | --user | -i)
         _holdfast_names
         return
         ;;

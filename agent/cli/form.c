@@ -33,14 +33,26 @@ static const struct field {
     {"connector", "namespace", "namespace", FIELD_TEXT},
     {"connector", "login", "login.method", FIELD_TEXT},
     {"connector", "login-mount", "login.mount", FIELD_TEXT},
+    {"connector", "login-role", "login.role", FIELD_TEXT},
     {"connector", "token-file", "login.token_file", FIELD_PATH},
+    {"connector", "token-environment", "login.token_environment", FIELD_TEXT},
     {"connector", "root", "login.root", FIELD_FLAG},
     {"connector", "role-id-file", "login.role_id_file", FIELD_PATH},
     {"connector", "secret-id-file", "login.secret_id_file", FIELD_PATH},
-    {"connector", "wrapped", "login.secret_id_wrapped", FIELD_FLAG},
+    {"connector", "jwt-file", "login.jwt_file", FIELD_PATH},
+    {"connector", "login-user", "login.user", FIELD_TEXT},
+    {"connector", "password-file", "login.password_file", FIELD_PATH},
+    {"connector", "login-key", "login.key", FIELD_TEXT},
+    {"connector", "share-with-ssh", "login.share_with_ssh", FIELD_FLAG},
+    {"connector", "audience", "login.audience", FIELD_TEXT},
+    {"connector", "issuer", "login.issuer", FIELD_TEXT},
+    {"connector", "subject", "login.subject", FIELD_TEXT},
+    {"connector", "revoke-on-stop", "login.revoke_on_stop", FIELD_FLAG},
     {"connector", "renewal-minutes", "renewal_interval_minutes", FIELD_NUMBER},
     {"connector", "certificate", "certificate", FIELD_TEXT},
     {"connector", "server-name", "server_name", FIELD_TEXT},
+    {"connector", "proxy", "proxy", FIELD_TEXT},
+    {"connector", "no-proxy", "no_proxy", FIELD_TEXT},
     {"connector", "read-only", "read_only", FIELD_FLAG},
     {"secrets-manager", "connector", "connector", FIELD_TEXT},
     {"secrets-manager", "mount", "mount", FIELD_TEXT},
@@ -199,6 +211,14 @@ static struct err *field_value(struct cli *c, const struct field *f, json_t **re
     return NULL;
 }
 
+/* --wrapped is about what the login method names. */
+static struct err *put_wrapped(json_t *spec)
+{
+    bool token = text_eq(json_string_value(resource_at(spec, "login.method")), "token");
+
+    return form_set(spec, token ? "login.token_wrapped" : "login.secret_id_wrapped", json_true());
+}
+
 static struct err *put_options(struct cli *c, const struct resource_kind *k, json_t *body)
 {
     json_t *spec = json_object_get(body, "spec");
@@ -212,6 +232,9 @@ static struct err *put_options(struct cli *c, const struct resource_kind *k, jso
             e = field_value(c, &fields[i], &value);
             e = e == NULL ? form_set(spec, fields[i].member, value) : e;
         }
+    }
+    if (e == NULL && cli_option(c, "wrapped") != NULL) {
+        e = put_wrapped(spec);
     }
     for (const char *v; e == NULL && (v = cli_option_each(c, "set", &at)) != NULL;) {
         e = form_assign(spec, v);

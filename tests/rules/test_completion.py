@@ -50,7 +50,8 @@ def test_key_types():
 
 
 def test_login_methods():
-    assert complete("connector", "create", "--login", "") == {"token", "approle"}
+    assert complete("connector", "create", "--login", "") == {
+        "token", "approle", "cert", "jwt", "kubernetes", "userpass", "token-key"}
 
 
 def test_values_offer_no_options():
