@@ -61,6 +61,43 @@ enum ssh_alg ssh_alg_default(enum ssh_key_type type)
     return defaults[type];
 }
 
+bool ssh_alg_scheme(enum ssh_alg alg, enum scheme *ret)
+{
+    static const enum scheme schemes[] = {
+        [SSH_ALG_RSA_SHA256] = SCHEME_RS256, [SSH_ALG_RSA_SHA512] = SCHEME_RS512,
+        [SSH_ALG_P256] = SCHEME_ES256,       [SSH_ALG_P384] = SCHEME_ES384,
+        [SSH_ALG_P521] = SCHEME_ES512,       [SSH_ALG_ED25519] = SCHEME_EDDSA,
+    };
+
+    if (alg == SSH_ALG_NONE || alg == SSH_ALG_RSA_SHA1) {
+        return false;
+    }
+    *ret = schemes[alg];
+    return true;
+}
+
+bool ssh_scheme_fits(enum scheme scheme, enum ssh_key_type type)
+{
+    switch (scheme) {
+    case SCHEME_ES256:
+        return type == SSH_KEY_P256;
+    case SCHEME_ES384:
+        return type == SSH_KEY_P384;
+    case SCHEME_ES512:
+        return type == SSH_KEY_P521;
+    case SCHEME_EDDSA:
+        return type == SSH_KEY_ED25519;
+    case SCHEME_RS256:
+    case SCHEME_RS384:
+    case SCHEME_RS512:
+    case SCHEME_PS256:
+    case SCHEME_PS384:
+    case SCHEME_PS512:
+        return type == SSH_KEY_RSA;
+    }
+    return false;
+}
+
 unsigned ssh_alg_hash_bits(enum ssh_alg alg)
 {
     return algs[alg].hash_bits;

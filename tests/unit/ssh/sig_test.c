@@ -382,10 +382,35 @@ static void test_we_accept_those_of_ssh_keygen(void **state)
     }
 }
 
+/* Every signature that SSH has is one by a scheme for the same type of key; and a scheme is for one. */
+static void test_schemes(void **state)
+{
+    unsigned fitting = 0;
+    enum scheme scheme = SCHEME_PS512;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(alg_list); i++) {
+        assert_true(ssh_alg_scheme(alg_list[i], &scheme));
+        assert_true(ssh_scheme_fits(scheme, type_of(alg_list[i])));
+    }
+    assert_false(ssh_alg_scheme(SSH_ALG_NONE, &scheme));
+    assert_false(ssh_alg_scheme(SSH_ALG_RSA_SHA1, &scheme));
+    assert_int_equal(scheme, SCHEME_EDDSA);
+    for (unsigned s = 0; s < SCHEME_COUNT; s++) {
+        for (int type = 0; type < TYPES; type++) {
+            fitting += ssh_scheme_fits((enum scheme)s, (enum ssh_key_type)type);
+        }
+    }
+    assert_int_equal(fitting, SCHEME_COUNT);
+    assert_true(ssh_scheme_fits(SCHEME_ES512, SSH_KEY_P521));
+    assert_true(ssh_scheme_fits(SCHEME_PS256, SSH_KEY_RSA));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names),
+        cmocka_unit_test(test_schemes),
         cmocka_unit_test(test_digests),
         cmocka_unit_test(test_made_and_verified),
         cmocka_unit_test(test_truncated_and_flipped),
