@@ -1,7 +1,7 @@
 /*
- * Making, deleting and trying to steal keys: for the administrator's commands. What changes a token
- * is followed by a listing, and only then is the caller told, so that what it hears is what
- * everybody sees.
+ * Making, deleting and trying to steal keys, and the certificates beside them. What changes keys is
+ * followed by a listing, and only then is the caller told, so that what it hears is what everybody
+ * sees. Certificates are kept by nobody here: whoever wants them hears of a change and asks.
  */
 #include <stdlib.h>
 
@@ -158,6 +158,61 @@ void remote_delete(struct remote *r, struct remote_key *k, remote_done_fn *on_do
     ops_delete_put(&body, &(struct ops_delete){s->lane, view_of(k->k.id, k->k.id_len),
                                                ssh_key_blob(k->k.key)});
     slot_call(s, &(struct slot_request){OPS_DELETE, &body, LIST_MS, on_deleted, m}, NULL);
+}
+
+static void on_cert_changed(void *arg, struct err *e, struct rd *reply)
+{
+    struct manage *m = arg;
+    struct slot *s = m->slot;
+
+    (void)reply;
+    manage_learn(s, e);
+    if (e == NULL || err_is(e, ERR_EXISTS)) {
+        remote_poke(s->r);
+    }
+    finish(m, err_add(e, "certificates of token %s", s->name != NULL ? s->name : "that left"), NULL,
+           NULL);
+}
+
+static void change_certs(struct remote_key *k, enum ops op, struct view der,
+                         remote_done_fn *on_done, void *arg)
+{
+    AUTO(buf_deinit) struct buf body;
+    struct manage *m = NULL;
+    struct err *e = begin_with(k, arg, &m);
+
+    buf_init(&body, 0);
+    if (e != NULL) {
+        on_done(arg, e);
+        return;
+    }
+    struct slot *s = m->slot;
+
+    m->on_done = on_done;
+    ops_cert_put(&body, &(struct ops_cert){.lane = s->lane,
+                                           .id = view_of(k->k.id, k->k.id_len),
+                                           .blob = ssh_key_blob(k->k.key),
+                                           .label = k->k.label,
+                                           .der = der});
+    slot_call(s, &(struct slot_request){op, &body, LIST_MS, on_cert_changed, m}, NULL);
+}
+
+void remote_cert_store(struct remote *r, struct remote_key *k, struct view der,
+                       remote_done_fn *on_done, void *arg)
+{
+    (void)r;
+    if (der.len == 0 || der.len > TOKEN_CERT_MAX_BYTES) {
+        on_done(arg, err_new(ERR_LIMIT, "a certificate of %zu bytes; 1 to %d are possible", der.len,
+                             TOKEN_CERT_MAX_BYTES));
+        return;
+    }
+    change_certs(k, OPS_CERT_STORE, der, on_done, arg);
+}
+
+void remote_cert_delete(struct remote *r, struct remote_key *k, remote_done_fn *on_done, void *arg)
+{
+    (void)r;
+    change_certs(k, OPS_CERT_DELETE, (struct view){NULL, 0}, on_done, arg);
 }
 
 static void on_tried(void *arg, struct err *e, struct rd *reply)

@@ -307,7 +307,7 @@ void ops_sign_put(struct buf *b, const struct ops_sign *s)
 {
     buf_put_u32(b, s->lane);
     name_put(b, &s->name);
-    buf_put_u8(b, (uint8_t)s->alg);
+    buf_put_u8(b, (uint8_t)s->scheme);
     buf_put_string(b, s->data);
 }
 
@@ -315,14 +315,13 @@ struct err *ops_sign_get(struct rd *r, struct ops_sign *ret)
 {
     ret->lane = lane_get(r);
     name_get(r, &ret->name);
-    uint8_t alg = rd_u8(r);
+    uint8_t scheme = rd_u8(r);
 
     ret->data = rd_string(r);
-    if (alg <= SSH_ALG_NONE || alg > SSH_ALG_ED25519 || ret->data.len == 0 ||
-        ret->data.len > TOKEN_SIGN_MAX_BYTES) {
+    if (scheme >= SCHEME_COUNT || ret->data.len == 0 || ret->data.len > TOKEN_SIGN_MAX_BYTES) {
         rd_fail(r);
     }
-    ret->alg = (enum ssh_alg)alg;
+    ret->scheme = (enum scheme)scheme;
     return rd_end(r, "a sign request");
 }
 

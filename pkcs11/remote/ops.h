@@ -25,7 +25,9 @@ enum ops {
     OPS_DELETE,
     OPS_EXPORT,  /* try to get a private key out */
     OPS_REFRESH, /* CK_TOKEN_INFO anew */
-    OPS_CERTS    /* a page of the X.509 certificates; each page reads them from the token */
+    OPS_CERTS,   /* a page of the X.509 certificates; each page reads them from the token */
+    OPS_CERT_STORE,
+    OPS_CERT_DELETE
 };
 
 enum { OPS_LANES_MAX = 256, OPS_TOKENS_MAX = 256, OPS_PAGE_BYTES = 128 * 1024 };
@@ -125,7 +127,7 @@ void ops_key_deinit(struct token_key *k);
 struct ops_sign {
     uint32_t lane;
     struct ops_name name;
-    enum ssh_alg alg;
+    enum scheme scheme;
     struct view data;
 };
 void ops_sign_put(struct buf *b, const struct ops_sign *s);
@@ -172,6 +174,17 @@ void ops_cert_page_put(struct buf *b, const struct token_cert *certs, size_t tot
 /** ops_cert_page_get() - @ret_certs: array of @ret_n (caller frees with ops_cert_list_free()) */
 struct err *ops_cert_page_get(struct rd *r, size_t *ret_total, struct token_cert **ret_certs,
                               size_t *ret_n) MUST_CHECK;
+/** OPS_CERT_STORE, OPS_CERT_DELETE (without @der); answered with nothing. After reading, @label is
+ * in @text. */
+struct ops_cert {
+    uint32_t lane;
+    struct view id, blob; /* of the key */
+    const char *label;
+    struct view der;
+    char text[TOKEN_LABEL_MAX_BYTES + 1];
+};
+void ops_cert_put(struct buf *b, const struct ops_cert *c);
+struct err *ops_cert_get(struct rd *r, struct ops_cert *ret) MUST_CHECK;
 void ops_cert_list_free(struct token_cert **certs, size_t n);
 
 #endif

@@ -24,6 +24,35 @@ struct err *ops_certs_get(struct rd *r, struct ops_certs *ret)
     return rd_end(r, "a request for certificates");
 }
 
+void ops_cert_put(struct buf *b, const struct ops_cert *c)
+{
+    buf_put_u32(b, c->lane);
+    buf_put_string(b, c->id);
+    buf_put_string(b, c->blob);
+    buf_put_cstr(b, c->label);
+    buf_put_string(b, c->der);
+}
+
+struct err *ops_cert_get(struct rd *r, struct ops_cert *ret)
+{
+    ret->lane = rd_u32(r);
+    ret->id = rd_string(r);
+    ret->blob = rd_string(r);
+    struct view label = rd_string(r);
+
+    ret->der = rd_string(r);
+    if (ret->lane < 1 || ret->lane > OPS_LANES_MAX || ret->id.len > TOKEN_ID_MAX_BYTES ||
+        ret->blob.len > SSH_BLOB_MAX_BYTES || label.len > TOKEN_LABEL_MAX_BYTES ||
+        view_has_nul(label) || ret->der.len > TOKEN_CERT_MAX_BYTES) {
+        rd_fail(r);
+    } else if (label.len > 0) {
+        memcpy(ret->text, label.p, label.len);
+    }
+    ret->text[rd_failed(r) ? 0 : label.len] = '\0';
+    ret->label = ret->text;
+    return rd_end(r, "a request to change certificates");
+}
+
 static void cert_put(struct buf *b, const struct token_cert *c)
 {
     buf_put_cstr(b, c->label);

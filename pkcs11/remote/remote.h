@@ -46,7 +46,7 @@ struct remote_conf {
     const char *state_dir; /* remembers PINs that were refused, so that a restart spends no try */
 };
 
-/** Called after tokens or keys changed (coalesced, next round of the loop). */
+/** Called after tokens or keys changed, or we changed a certificate (coalesced, next round of the loop). */
 typedef void remote_change_fn(void *arg);
 
 /** remote_new() - deep-copies @conf but for profiles; nothing is loaded before remote_start() */
@@ -149,6 +149,11 @@ typedef void remote_sign_fn(void *arg, struct err *e, struct view raw);
  */
 uint64_t remote_sign(struct remote *r, struct remote_key *k, enum ssh_alg alg, struct view data,
                      struct mono deadline, uint64_t flow, remote_sign_fn *on_reply, void *arg);
+/** remote_sign_scheme() - the same for what is not SSH: @data is the whole message, which is hashed
+ * where the token is. A scheme that is not for this type of key is INPUT */
+uint64_t remote_sign_scheme(struct remote *r, struct remote_key *k, enum scheme scheme,
+                            struct view data, struct mono deadline, uint64_t flow,
+                            remote_sign_fn *on_reply, void *arg);
 void remote_cancel(struct remote *r, uint64_t handle);
 
 /** Gets an error (taken) or NULL. */
@@ -185,6 +190,20 @@ typedef void remote_certs_fn(void *arg, struct err *e, const struct remote_cert 
 /** remote_certs() - read the token's X.509 certificates; from a locked one those it shows to anybody
  * Errors: INPUT (not a configured token), LIMIT (there are very many), PIN (a login is under way), GONE */
 void remote_certs(struct remote *r, size_t token, remote_certs_fn *on_done, void *arg);
+/**
+ * remote_cert_store() - put an X.509 certificate beside its key, in place of older ones for it
+ * @der: one certificate for this key
+ * It gets the id and label of the key. It is read back before an older one goes, so that a failure at
+ * any point leaves an old one, or both; the next call cleans up. remote_change_fn follows.
+ * Errors: INPUT (no certificate, or for another key), DENIED (the token is read-only, or refuses), LIMIT
+ * (the token is full, or @der too long), EXISTS (the new one is there, an older one could not be
+ * removed), PIN, GONE, NOT_FOUND
+ */
+void remote_cert_store(struct remote *r, struct remote_key *k, struct view der,
+                       remote_done_fn *on_done, void *arg);
+/** remote_cert_delete() - remove the X.509 certificates that have the key's id and are for it; there
+ * need not be any. remote_change_fn follows. Errors: DENIED, PIN, GONE, NOT_FOUND */
+void remote_cert_delete(struct remote *r, struct remote_key *k, remote_done_fn *on_done, void *arg);
 /** remote_when_settled() - run @on_done once every module answered or failed, and unattended logins
  * are over; at once if that is so now. For one-shot commands */
 void remote_when_settled(struct remote *r, struct mono deadline, remote_done_fn *on_done,

@@ -241,7 +241,7 @@ static struct err *serve_sign(struct helper *h, struct ipc_request *q)
     }
     e = lane_find_key(lane, &sign.name, &number);
     if (e == NULL) {
-        e = token_sign(lane->token, session, number, sign.alg, sign.data, &raw);
+        e = token_sign(lane->token, session, number, sign.scheme, sign.data, &raw);
     }
     lanes_leave(&h->lanes, lane, session);
     buf_put_string(q->reply, buf_view(&raw));
@@ -344,13 +344,54 @@ static struct err *serve_certs(struct helper *h, struct ipc_request *q)
     return e;
 }
 
+static struct err *serve_cert_change(struct helper *h, struct ipc_request *q)
+{
+    struct token_key key = {0};
+    struct ops_cert c;
+    struct lane *lane;
+    unsigned session;
+    struct err *e = ops_cert_get(&q->body, &c);
+
+    if (e == NULL) {
+        e = ssh_key_from_blob(c.blob, &key.key);
+    }
+    if (e == NULL) {
+        e = lanes_enter(&h->lanes, c.lane, &session, &lane);
+    }
+    if (e == NULL) {
+        const struct ops_name name = ops_name_of(c.id, c.blob);
+
+        key.label = c.text;
+        key.id_len = c.id.len;
+        if (c.id.len > 0) {
+            memcpy(key.id, c.id.p, c.id.len);
+        }
+        e = lane_find_key(lane, &name, &key.number);
+        if (e == NULL) {
+            e = q->op == OPS_CERT_STORE ? token_cert_store(lane->token, &key, c.der)
+                                        : token_cert_delete(lane->token, &key);
+        }
+        lanes_leave(&h->lanes, lane, session);
+    }
+    ssh_key_free(&key.key);
+    return e;
+}
+
 static struct err *serve(void *helper, void *worker, struct ipc_request *q)
 {
     static struct err *(*const table[])(struct helper *, struct ipc_request *) = {
-        [OPS_TOKENS] = serve_tokens,     [OPS_OPEN] = serve_open,     [OPS_LOGIN] = serve_login,
-        [OPS_KEYS] = serve_keys,         [OPS_SIGN] = serve_sign,     [OPS_DELETE] = serve_delete,
-        [OPS_GENERATE] = serve_generate, [OPS_EXPORT] = serve_export, [OPS_REFRESH] = serve_refresh,
+        [OPS_TOKENS] = serve_tokens,
+        [OPS_OPEN] = serve_open,
+        [OPS_LOGIN] = serve_login,
+        [OPS_KEYS] = serve_keys,
+        [OPS_SIGN] = serve_sign,
+        [OPS_DELETE] = serve_delete,
+        [OPS_GENERATE] = serve_generate,
+        [OPS_EXPORT] = serve_export,
+        [OPS_REFRESH] = serve_refresh,
         [OPS_CERTS] = serve_certs,
+        [OPS_CERT_STORE] = serve_cert_change,
+        [OPS_CERT_DELETE] = serve_cert_change,
     };
 
     (void)worker;

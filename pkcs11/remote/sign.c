@@ -19,7 +19,7 @@ struct sign {
     struct module *module; /* while it is with a helper: */
     uint64_t call;
     struct remote_key *key;
-    enum ssh_alg alg;
+    enum scheme scheme;
     struct mono deadline;
     uint64_t flow;
     struct buf data; /* a copy, while it waits */
@@ -123,7 +123,7 @@ static bool send_sign(struct sign *sign, struct view data)
     const struct slot *s = sign->key->slot;
 
     buf_clear(&r->scratch);
-    ops_sign_put(&r->scratch, &(struct ops_sign){s->lane, sign->key->name, sign->alg, data});
+    ops_sign_put(&r->scratch, &(struct ops_sign){s->lane, sign->key->name, sign->scheme, data});
     struct err *e = buf_check(&r->scratch, "a sign request");
 
     if (e != NULL) {
@@ -146,7 +146,7 @@ static bool send_sign(struct sign *sign, struct view data)
     return call != 0;
 }
 
-static struct err *why_no_sign(const struct remote_key *k, enum ssh_alg alg, struct view data)
+static struct err *why_no_sign(const struct remote_key *k, enum scheme scheme, struct view data)
 {
     if (k->r == NULL || k->r->ending) {
         return err_new(ERR_GONE, "the agent is shutting down");
@@ -157,8 +157,10 @@ static struct err *why_no_sign(const struct remote_key *k, enum ssh_alg alg, str
     if (k->k.why_not != NULL) {
         return err_new(ERR_UNSUPPORTED, "the key cannot be used: %s", k->k.why_not);
     }
-    if (!ssh_alg_fits(alg, ssh_key_type(k->k.key))) {
-        return err_new(ERR_INPUT, "this key makes no %s signatures", ssh_alg_name(alg));
+    if (!ssh_scheme_fits(scheme, ssh_key_type(k->k.key))) {
+        return err_new(ERR_INPUT, "a key of type %s makes no %s signatures",
+                       ssh_key_type_word(ssh_key_type(k->k.key)),
+                       scheme_name(scheme) != NULL ? scheme_name(scheme) : "such");
     }
     if (data.len == 0 || data.len > TOKEN_SIGN_MAX_BYTES) {
         return err_new(ERR_LIMIT, "%zu bytes to sign, where 1 to %d are allowed", data.len,
@@ -201,10 +203,11 @@ static bool wait_at_slot(struct sign *sign, struct slot *s, struct view data)
     return sign->generation == generation && sign->on_reply != NULL;
 }
 
-uint64_t remote_sign(struct remote *r, struct remote_key *k, enum ssh_alg alg, struct view data,
-                     struct mono deadline, uint64_t flow, remote_sign_fn *on_reply, void *arg)
+uint64_t remote_sign_scheme(struct remote *r, struct remote_key *k, enum scheme scheme,
+                            struct view data, struct mono deadline, uint64_t flow,
+                            remote_sign_fn *on_reply, void *arg)
 {
-    struct err *e = why_no_sign(k, alg, data);
+    struct err *e = why_no_sign(k, scheme, data);
     struct sign *sign = e == NULL ? get_sign(r) : NULL;
 
     if (sign == NULL) {
@@ -213,7 +216,7 @@ uint64_t remote_sign(struct remote *r, struct remote_key *k, enum ssh_alg alg, s
         return 0;
     }
     sign->key = remote_key_ref(k);
-    sign->alg = alg;
+    sign->scheme = scheme;
     sign->deadline = deadline;
     sign->flow = flow;
     sign->on_reply = on_reply;
@@ -223,6 +226,20 @@ uint64_t remote_sign(struct remote *r, struct remote_key *k, enum ssh_alg alg, s
         k->slot->phase == SLOT_READY ? send_sign(sign, data) : wait_at_slot(sign, k->slot, data);
 
     return open ? handle : 0;
+}
+
+uint64_t remote_sign(struct remote *r, struct remote_key *k, enum ssh_alg alg, struct view data,
+                     struct mono deadline, uint64_t flow, remote_sign_fn *on_reply, void *arg)
+{
+    enum scheme scheme;
+
+    if (!ssh_alg_scheme(alg, &scheme)) {
+        struct err *e = err_new(ERR_INPUT, "no key makes %s signatures here", ssh_alg_name(alg));
+
+        on_reply(arg, err_add(e, "sign with key %s", k->k.label), (struct view){NULL, 0});
+        return 0;
+    }
+    return remote_sign_scheme(r, k, scheme, data, deadline, flow, on_reply, arg);
 }
 
 void remote_cancel(struct remote *r, uint64_t handle)

@@ -55,3 +55,24 @@ CK_RV attr_ulong(const struct token *t, CK_SESSION_HANDLE s, CK_OBJECT_HANDLE o,
     }
     return rv == CKR_OK && a.ulValueLen != sizeof value ? CKR_ATTRIBUTE_VALUE_INVALID : rv;
 }
+
+struct err *attr_find(const struct token *t, CK_SESSION_HANDLE s, CK_OBJECT_HANDLE o,
+                      CK_ATTRIBUTE_TYPE type, struct buf *out, bool *ret_has)
+{
+    CK_RV rv = attr_get(t, s, o, type, out);
+
+    switch (rv) {
+    case CKR_OK:
+    case CKR_ATTRIBUTE_SENSITIVE:
+    case CKR_ATTRIBUTE_TYPE_INVALID:
+    case CKR_ATTRIBUTE_VALUE_INVALID:
+    case CKR_OBJECT_HANDLE_INVALID:
+        *ret_has = rv == CKR_OK && out->len > 0;
+        return NULL;
+    case CKR_HOST_MEMORY: /* also what attr_get() says of a value beyond the buffer's limit */
+        *ret_has = false;
+        return out->no_memory ? err_nomem() : NULL;
+    default:
+        return ckr_err(rv, "C_GetAttributeValue");
+    }
+}

@@ -88,7 +88,7 @@ static struct ssh_key *ed25519_key(const EVP_PKEY *pkey)
     return key;
 }
 
-static struct ssh_key *certified_key(X509 *x509)
+struct ssh_key *half_from_x509(X509 *x509)
 {
     EVP_PKEY *pkey = X509_get0_pubkey(x509);
 
@@ -117,7 +117,7 @@ static struct err *read_all(struct token *t, struct halves *h)
         return err_openssl(ERR_REMOTE, "libp11: certificates");
     }
     for (unsigned i = 0; e == NULL && i < n; i++) {
-        struct ssh_key *key = certs[i].x509 != NULL ? certified_key(certs[i].x509) : NULL;
+        struct ssh_key *key = certs[i].x509 != NULL ? half_from_x509(certs[i].x509) : NULL;
 
         if (key != NULL) {
             e = halves_add(h, view_of(certs[i].id, certs[i].id_len), key, CK_INVALID_HANDLE);

@@ -162,12 +162,15 @@ static struct err *prove(struct listing *l, const struct signer *signer, const s
     uint8_t raw[RAW_MAX_BYTES];
     size_t len = 0;
     enum ssh_alg alg = ssh_alg_default(signer->type);
+    enum scheme scheme;
 
-    if (signer->plans[hash_index(alg)].mechanism == NO_MECHANISM) {
+    if (!ssh_alg_scheme(alg, &scheme) || signer->plans[scheme].mechanism == NO_MECHANISM) {
         alg = SSH_ALG_RSA_SHA256;
+        scheme = SCHEME_RS256;
     }
     RAND_bytes(data + 56, 8);
-    struct err *e = sign_with(l->t, l->worker, signer, alg, view_of(data, sizeof data), raw, &len);
+    struct err *e =
+        sign_with(l->t, l->worker, signer, scheme, view_of(data, sizeof data), raw, &len);
 
     if (e != NULL && ends_listing(e)) {
         return e;

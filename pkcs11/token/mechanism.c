@@ -3,18 +3,27 @@
  * each key, how it makes each kind of signature.
  *
  * The host hashes unless the profile says otherwise: raw mechanisms are what all tokens have, and
- * a digest is less to carry. Where the preferred mechanism is missing the other one is taken.
+ * a digest is less to carry. Where the preferred mechanism is missing the other one is taken. A key
+ * that can only make PSS signatures is of no use here: SSH has none.
  */
 #include <stdlib.h>
 
 #include "pkcs11/token/priv.h"
 
 static const struct {
-    CK_MECHANISM_TYPE rsa, ecdsa;
-} hashing[HASHES] = {
-    {CKM_SHA256_RSA_PKCS, CKM_ECDSA_SHA256},
-    {CKM_SHA384_RSA_PKCS, CKM_ECDSA_SHA384},
-    {CKM_SHA512_RSA_PKCS, CKM_ECDSA_SHA512},
+    unsigned hash;
+    CK_MECHANISM_TYPE raw, hashed;
+} schemes[SCHEME_COUNT] = {
+    [SCHEME_ES256] = {0, CKM_ECDSA, CKM_ECDSA_SHA256},
+    [SCHEME_ES384] = {1, CKM_ECDSA, CKM_ECDSA_SHA384},
+    [SCHEME_ES512] = {2, CKM_ECDSA, CKM_ECDSA_SHA512},
+    [SCHEME_EDDSA] = {0, NO_MECHANISM, CKM_EDDSA},
+    [SCHEME_RS256] = {0, CKM_RSA_PKCS, CKM_SHA256_RSA_PKCS},
+    [SCHEME_RS384] = {1, CKM_RSA_PKCS, CKM_SHA384_RSA_PKCS},
+    [SCHEME_RS512] = {2, CKM_RSA_PKCS, CKM_SHA512_RSA_PKCS},
+    [SCHEME_PS256] = {0, CKM_RSA_PKCS_PSS, CKM_SHA256_RSA_PKCS_PSS},
+    [SCHEME_PS384] = {1, CKM_RSA_PKCS_PSS, CKM_SHA384_RSA_PKCS_PSS},
+    [SCHEME_PS512] = {2, CKM_RSA_PKCS_PSS, CKM_SHA512_RSA_PKCS_PSS},
 };
 
 static bool is_off(const struct token *t, CK_MECHANISM_TYPE m)
@@ -53,69 +62,63 @@ bool mechanism_has(const struct token *t, CK_MECHANISM_TYPE m)
     return false;
 }
 
-unsigned hash_index(enum ssh_alg alg)
+unsigned mechanism_hash(enum scheme scheme)
 {
-    unsigned bits = ssh_alg_hash_bits(alg);
-
-    return bits == 512 ? 2 : bits == 384 ? 1 : 0;
+    return schemes[scheme].hash;
 }
 
-static struct plan choose(const struct token *t, enum profile_hash where, CK_MECHANISM_TYPE raw,
-                          CK_MECHANISM_TYPE hashed)
+bool mechanism_pss(enum scheme scheme, CK_RSA_PKCS_PSS_PARAMS *ret)
 {
+    static const CK_RSA_PKCS_PSS_PARAMS params[HASHES] = {
+        {CKM_SHA256, CKG_MGF1_SHA256, 32},
+        {CKM_SHA384, CKG_MGF1_SHA384, 48},
+        {CKM_SHA512, CKG_MGF1_SHA512, 64},
+    };
+
+    *ret = params[schemes[scheme].hash];
+    return schemes[scheme].raw == CKM_RSA_PKCS_PSS;
+}
+
+/* PSS is hashed by the token wherever it can: some tokens get only that right. */
+static struct plan choose(const struct token *t, enum scheme scheme, enum ssh_key_type type)
+{
+    CK_MECHANISM_TYPE raw = schemes[scheme].raw;
+    CK_MECHANISM_TYPE hashed = schemes[scheme].hashed;
+    enum profile_hash where = raw == CKM_RSA_PKCS_PSS ? PROFILE_HASH_TOKEN
+                              : type == SSH_KEY_RSA   ? t->profile.rsa_hash
+                                                      : t->profile.ecdsa_hash;
     bool has_raw = mechanism_has(t, raw);
-    bool has_hashed = mechanism_has(t, hashed);
 
-    if (has_hashed && (where == PROFILE_HASH_TOKEN || !has_raw)) {
-        return (struct plan){hashed, true};
+    if (mechanism_has(t, hashed) && (where == PROFILE_HASH_TOKEN || !has_raw)) {
+        return (struct plan){hashed, PLAN_MESSAGE};
     }
-    return (struct plan){has_raw ? raw : NO_MECHANISM, false};
-}
-
-static void plan_rsa(const struct token *t, struct plan *plans)
-{
-    for (unsigned i = 0; i < HASHES; i++) {
-        plans[i] = choose(t, t->profile.rsa_hash, CKM_RSA_PKCS, hashing[i].rsa);
+    if (has_raw) {
+        return (struct plan){raw, raw == CKM_RSA_PKCS ? PLAN_DIGEST_INFO : PLAN_DIGEST};
     }
-}
-
-static void plan_ec(const struct token *t, enum ssh_key_type type, struct plan *plans)
-{
-    unsigned i = hash_index(ssh_alg_default(type));
-
-    plans[i] = choose(t, t->profile.ecdsa_hash, CKM_ECDSA, hashing[i].ecdsa);
+    if (raw == CKM_RSA_PKCS_PSS && mechanism_has(t, CKM_RSA_X_509)) {
+        return (struct plan){CKM_RSA_X_509, PLAN_PSS_ENCODED};
+    }
+    return (struct plan){NO_MECHANISM, PLAN_DIGEST};
 }
 
 void mechanism_plan(const struct token *t, const struct ssh_key *key, CK_OBJECT_HANDLE handle,
                     struct signer *ret, const char **ret_why_not)
 {
-    struct signer s = {.handle = handle, .type = ssh_key_type(key)};
-    unsigned bits = ssh_key_bits(key);
+    struct signer s = {.handle = handle, .type = ssh_key_type(key), .bits = ssh_key_bits(key)};
+    bool off = s.type == SSH_KEY_ED25519 && !t->profile.ed25519;
     bool can = false;
 
-    for (unsigned i = 0; i < HASHES; i++) {
-        s.plans[i].mechanism = NO_MECHANISM;
+    s.raw_bytes = (s.type == SSH_KEY_RSA ? 1 : 2) * (((size_t)s.bits + 7) / 8);
+    for (unsigned i = 0; i < SCHEME_COUNT; i++) {
+        enum scheme scheme = (enum scheme)i;
+
+        s.plans[i] = !off && ssh_scheme_fits(scheme, s.type)
+                         ? choose(t, scheme, s.type)
+                         : (struct plan){NO_MECHANISM, PLAN_DIGEST};
+        can = can || (s.plans[i].mechanism != NO_MECHANISM && schemes[i].raw != CKM_RSA_PKCS_PSS);
     }
-    *ret_why_not = "the token has no mechanism to sign with this type of key";
-    if (s.type == SSH_KEY_RSA) {
-        s.raw_bytes = (bits + 7) / 8;
-        plan_rsa(t, s.plans);
-    } else if (s.type == SSH_KEY_ED25519) {
-        s.raw_bytes = 64;
-        if (!t->profile.ed25519) {
-            *ret_why_not = "the token's profile says that it cannot use Ed25519";
-        } else if (mechanism_has(t, CKM_EDDSA)) {
-            s.plans[0] = (struct plan){CKM_EDDSA, true};
-        }
-    } else {
-        s.raw_bytes = 2 * (((size_t)bits + 7) / 8);
-        plan_ec(t, s.type, s.plans);
-    }
-    for (unsigned i = 0; i < HASHES; i++) {
-        can = can || s.plans[i].mechanism != NO_MECHANISM;
-    }
-    if (can) {
-        *ret_why_not = NULL;
-    }
+    *ret_why_not = can   ? NULL
+                   : off ? "the token's profile says that it cannot use Ed25519"
+                         : "the token has no mechanism to sign with this type of key";
     *ret = s;
 }

@@ -13,7 +13,7 @@ enum {
     WORKERS_MAX = 64,
     MECHANISMS_MAX = 512,
     RAW_MAX_BYTES = SSH_RSA_MAX_BITS / 8,
-    HASHES = 3, /* SHA-256, SHA-384, SHA-512; Ed25519 uses the first place */
+    HASHES = 3, /* SHA-256, SHA-384, SHA-512 */
 };
 #define NO_MECHANISM (~0UL)
 
@@ -35,18 +35,27 @@ struct token_module {
     size_t lists_n;
 };
 
-/** How one key makes one kind of signature; resolved once, when the key is found. */
+/** What goes into C_Sign. */
+enum plan_input {
+    PLAN_MESSAGE, /* all of it: the token hashes */
+    PLAN_DIGEST,
+    PLAN_DIGEST_INFO, /* the digest and its hash's name, in DER */
+    PLAN_PSS_ENCODED, /* a number of the modulus' length: the token only raises it to a power */
+};
+
+/** How one key signs by one scheme; resolved once, when the key is found. */
 struct plan {
     CK_MECHANISM_TYPE mechanism; /* NO_MECHANISM: cannot */
-    bool whole;                  /* the token takes the message and hashes it itself */
+    enum plan_input input;
 };
 
 /** All that a signature needs to know of its key; copied out of the table. */
 struct signer {
     CK_OBJECT_HANDLE handle;
     enum ssh_key_type type;
+    unsigned bits;
     size_t raw_bytes; /* length of a signature */
-    struct plan plans[HASHES];
+    struct plan plans[SCHEME_COUNT];
 };
 
 struct entry {
@@ -102,6 +111,8 @@ void session_forget(struct token *t, unsigned worker);
 /** session_rw() - the read-write session; @admin is held */
 struct err *session_rw(struct token *t, CK_SESSION_HANDLE *ret) MUST_CHECK;
 void session_close_all(struct token *t);
+/** session_hash() - SHA-256, SHA-384, SHA-512 for 0, 1, 2 */
+const EVP_MD *session_hash(unsigned hash);
 /** session_digest() - hash @data with the worker's kept context; returns bytes, 0 on failure */
 size_t session_digest(struct token *t, unsigned worker, unsigned hash, struct view data,
                       uint8_t out[64]);
@@ -115,6 +126,10 @@ CK_RV attr_get(const struct token *t, CK_SESSION_HANDLE s, CK_OBJECT_HANDLE o,
 /** attr_bool() - a CK_BBOOL, or @otherwise where the object has none */
 bool attr_bool(const struct token *t, CK_SESSION_HANDLE s, CK_OBJECT_HANDLE o,
                CK_ATTRIBUTE_TYPE type, bool otherwise);
+/** attr_find() - attr_get() where it does not matter why an object has none that we take; GONE, NOMEM
+ * and what else says something of the token are errors */
+struct err *attr_find(const struct token *t, CK_SESSION_HANDLE s, CK_OBJECT_HANDLE o,
+                      CK_ATTRIBUTE_TYPE type, struct buf *out, bool *ret_has) MUST_CHECK;
 CK_RV attr_ulong(const struct token *t, CK_SESSION_HANDLE s, CK_OBJECT_HANDLE o,
                  CK_ATTRIBUTE_TYPE type, CK_ULONG *ret);
 
@@ -160,6 +175,8 @@ struct err *halves_from_objects(const struct token *t, CK_SESSION_HANDLE s, stru
     MUST_CHECK;
 /** halves_from_certificates() - every X.509 certificate's key; none where libp11 cannot read them */
 struct err *halves_from_certificates(struct token *t, struct halves *h) MUST_CHECK;
+/** half_from_x509() - the key that a certificate is for; NULL for one that we cannot use */
+struct ssh_key *half_from_x509(X509 *x509);
 /** half_from_rsa() - the public half of an RSA key object, private or public; NULL without one */
 struct ssh_key *half_from_rsa(const struct token *t, CK_SESSION_HANDLE s, CK_OBJECT_HANDLE o);
 
@@ -170,14 +187,23 @@ bool mechanism_has(const struct token *t, CK_MECHANISM_TYPE m);
  * @ret_why_not: why it cannot, NULL when it can (static) */
 void mechanism_plan(const struct token *t, const struct ssh_key *key, CK_OBJECT_HANDLE handle,
                     struct signer *ret, const char **ret_why_not);
-/** hash_index() - place of an algorithm in struct signer's plans */
-unsigned hash_index(enum ssh_alg alg);
+/** mechanism_hash() - the scheme's hash, as session_digest() counts them; of no use for EdDSA */
+unsigned mechanism_hash(enum scheme scheme);
+/** mechanism_pss() - what Cryptoki wants to know beside a PSS mechanism; false for other schemes */
+bool mechanism_pss(enum scheme scheme, CK_RSA_PKCS_PSS_PARAMS *ret);
+
+/* --- pss.c --- */
+/** pss_encode() - EMSA-PSS of a digest for a modulus of @bits: (bits + 7) / 8 bytes into @out
+ * @hash: as session_digest() counts them, also for MGF1; the salt is as long as it */
+struct err *pss_encode(unsigned hash, const uint8_t *digest, unsigned bits, uint8_t *out)
+    MUST_CHECK;
 
 /* --- sign.c --- */
 /** sign_with() - sign and bring the signature to its fixed length
  * @ret: RAW_MAX_BYTES; @ret_len is signer->raw_bytes */
 struct err *sign_with(struct token *t, unsigned worker, const struct signer *signer,
-                      enum ssh_alg alg, struct view data, uint8_t *ret, size_t *ret_len) MUST_CHECK;
+                      enum scheme scheme, struct view data, uint8_t *ret, size_t *ret_len)
+    MUST_CHECK;
 
 /* --- table.c --- */
 /** table_begin() - before a listing: no entry is seen yet */

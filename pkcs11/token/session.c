@@ -136,15 +136,20 @@ void session_close_all(struct token *t)
     }
 }
 
+const EVP_MD *session_hash(unsigned hash)
+{
+    return hash == 0 ? EVP_sha256() : hash == 1 ? EVP_sha384() : EVP_sha512();
+}
+
 size_t session_digest(struct token *t, unsigned worker, unsigned hash, struct view data,
                       uint8_t out[64])
 {
-    const EVP_MD *md = hash == 0 ? EVP_sha256() : hash == 1 ? EVP_sha384() : EVP_sha512();
     EVP_MD_CTX *ctx = t->workers[worker].digest[hash];
     unsigned len = 0;
 
     /* From the second time on, NULL keeps the algorithm that was fetched at the first. */
-    if (EVP_DigestInit_ex(ctx, EVP_MD_CTX_get0_md(ctx) == NULL ? md : NULL, NULL) != 1 ||
+    if (EVP_DigestInit_ex(ctx, EVP_MD_CTX_get0_md(ctx) == NULL ? session_hash(hash) : NULL, NULL) !=
+            1 ||
         EVP_DigestUpdate(ctx, data.p, data.len) != 1 || EVP_DigestFinal_ex(ctx, out, &len) != 1) {
         return 0;
     }

@@ -10,6 +10,7 @@
 #include "pkcs11/token/priv.h"
 
 enum { DIGEST_INFO_BYTES = 19, DIGEST_MAX_BYTES = 64 };
+_Static_assert(RAW_MAX_BYTES >= DIGEST_INFO_BYTES + DIGEST_MAX_BYTES, "scratch takes all inputs");
 
 /* DER of DigestInfo up to the digest (Spec: RFC 8017, 9.2, note 1). */
 static const uint8_t digest_info[HASHES][DIGEST_INFO_BYTES] = {
@@ -37,20 +38,32 @@ static struct err *explain(struct token *t, CK_SESSION_HANDLE s, CK_RV rv, const
     return ckr_err(rv, "%s", call);
 }
 
-/* What goes into C_Sign: the message, or its digest (with DigestInfo for RSA) in @scratch. */
-static bool prepare(struct token *t, unsigned worker, const struct signer *signer, unsigned hash,
-                    struct view data, uint8_t *scratch, struct view *ret)
+/* What goes into C_Sign: the message, or what is made of its digest, in @scratch. */
+static struct err *prepare(struct token *t, unsigned worker, const struct signer *signer,
+                           enum scheme scheme, struct view data, uint8_t *scratch, struct view *ret)
 {
-    if (signer->plans[hash].whole) {
-        *ret = data;
-        return true;
-    }
-    size_t before = signer->type == SSH_KEY_RSA ? DIGEST_INFO_BYTES : 0;
-    size_t len = session_digest(t, worker, hash, data, scratch + before);
+    enum plan_input input = signer->plans[scheme].input;
+    unsigned hash = mechanism_hash(scheme);
+    size_t before = input == PLAN_DIGEST_INFO ? DIGEST_INFO_BYTES : 0;
+    uint8_t digest[DIGEST_MAX_BYTES];
 
+    if (input == PLAN_MESSAGE) {
+        *ret = data;
+        return NULL;
+    }
+    size_t len = session_digest(t, worker, hash, data, digest);
+
+    if (len == 0) {
+        return err_openssl(ERR_BUG, "digest");
+    }
+    if (input == PLAN_PSS_ENCODED) {
+        *ret = view_of(scratch, signer->raw_bytes);
+        return pss_encode(hash, digest, signer->bits, scratch);
+    }
     memcpy(scratch, digest_info[hash], before);
+    memcpy(scratch + before, digest, len);
     *ret = view_of(scratch, before + len);
-    return len > 0;
+    return NULL;
 }
 
 static struct err *sign_init(struct token *t, unsigned worker, CK_MECHANISM *mechanism,
@@ -85,26 +98,31 @@ static struct err *fit(const struct signer *signer, uint8_t *raw, CK_ULONG len)
 }
 
 struct err *sign_with(struct token *t, unsigned worker, const struct signer *signer,
-                      enum ssh_alg alg, struct view data, uint8_t *ret, size_t *ret_len)
+                      enum scheme scheme, struct view data, uint8_t *ret, size_t *ret_len)
 {
-    unsigned hash = hash_index(alg);
-    CK_MECHANISM mechanism = {signer->plans[hash].mechanism, NULL, 0};
-    uint8_t scratch[DIGEST_INFO_BYTES + DIGEST_MAX_BYTES];
+    CK_MECHANISM mechanism = {signer->plans[scheme].mechanism, NULL, 0};
+    CK_RSA_PKCS_PSS_PARAMS pss;
+    uint8_t scratch[RAW_MAX_BYTES];
     CK_SESSION_HANDLE s;
     CK_ULONG len = RAW_MAX_BYTES;
     struct view in;
 
     if (mechanism.mechanism == NO_MECHANISM) {
-        return err_new(ERR_UNSUPPORTED, "the token has no mechanism for %s", ssh_alg_name(alg));
+        return err_new(ERR_UNSUPPORTED, "the token has no mechanism for %s", scheme_name(scheme));
+    }
+    if (mechanism.mechanism != CKM_RSA_X_509 && mechanism_pss(scheme, &pss)) {
+        mechanism.pParameter = &pss;
+        mechanism.ulParameterLen = sizeof pss;
     }
     struct err *e = sign_init(t, worker, &mechanism, signer->handle, &s);
 
     if (e != NULL) {
         return e;
     }
-    if (!prepare(t, worker, signer, hash, data, scratch, &in)) {
+    e = prepare(t, worker, signer, scheme, data, scratch, &in);
+    if (e != NULL) { /* a signature that was begun ends with its session */
         session_forget(t, worker);
-        return err_openssl(ERR_BUG, "digest");
+        return e;
     }
     CK_RV rv = t->f->C_Sign(s, (CK_BYTE *)(uintptr_t)in.p, in.len, ret, &len);
 
@@ -121,7 +139,7 @@ struct err *sign_with(struct token *t, unsigned worker, const struct signer *sig
     return e;
 }
 
-struct err *token_sign(struct token *t, unsigned worker, uint32_t number, enum ssh_alg alg,
+struct err *token_sign(struct token *t, unsigned worker, uint32_t number, enum scheme scheme,
                        struct view data, struct buf *raw)
 {
     struct signer signer;
@@ -136,11 +154,15 @@ struct err *token_sign(struct token *t, unsigned worker, uint32_t number, enum s
     if (!table_get(t, number, &signer, &usable)) {
         return err_new(ERR_NOT_FOUND, "token '%s' has no key number %u", t->info.label, number);
     }
-    if (!usable || !ssh_alg_fits(alg, signer.type) || alg == SSH_ALG_RSA_SHA1) {
-        return err_new(ERR_UNSUPPORTED, "this key of token '%s' cannot make %s signatures",
-                       t->info.label, ssh_alg_name(alg));
+    if (!ssh_scheme_fits(scheme, signer.type)) {
+        return err_new(ERR_INPUT, "a key of type %s makes no %s signatures",
+                       ssh_key_type_word(signer.type), scheme_name(scheme));
     }
-    struct err *e = sign_with(t, worker, &signer, alg, data, signature, &len);
+    if (!usable) {
+        return err_new(ERR_UNSUPPORTED, "this key of token '%s' cannot make %s signatures",
+                       t->info.label, scheme_name(scheme));
+    }
+    struct err *e = sign_with(t, worker, &signer, scheme, data, signature, &len);
 
     if (e != NULL) {
         return err_add(e, "sign on token '%s'", t->info.label);

@@ -103,14 +103,15 @@ enum { TOKEN_SIGN_MAX_BYTES = 200 * 1024 };
  * token_sign() - sign bytes with a key that stays on the token
  * @worker: number of the calling worker
  * @number: struct token_key's
- * @alg:    fits the key's type; hashing is done here or on the token, as the profile says
+ * @scheme: fits the key's type; hashing is done here or on the token, as the profile says
  * @data:   1..TOKEN_SIGN_MAX_BYTES
  * @raw:    r||s, RSA big endian of the modulus' length, or 64 bytes of Ed25519 (written)
  * Never repeats a sign that reached the token. A dead session found before C_Sign is opened anew, once.
- * Errors: PIN (not logged in), GONE (token removed), NOT_FOUND (no such number), UNSUPPORTED
+ * Errors: PIN (not logged in), GONE (token removed), NOT_FOUND (no such number), INPUT (@scheme is
+ * not for this type of key), UNSUPPORTED
  * Spec: PKCS#11 v3.1, 5.13 C_SignInit, C_Sign
  */
-struct err *token_sign(struct token *t, unsigned worker, uint32_t number, enum ssh_alg alg,
+struct err *token_sign(struct token *t, unsigned worker, uint32_t number, enum scheme scheme,
                        struct view data, struct buf *raw) MUST_CHECK;
 
 struct token_key_spec {
@@ -164,5 +165,23 @@ struct token_cert {
 struct err *token_certs(struct token *t, unsigned worker, struct token_cert **ret, size_t *ret_n)
     MUST_CHECK;
 void token_certs_free(struct token_cert **certs, size_t n);
+
+/**
+ * token_cert_store() - put an X.509 certificate beside its key, in place of older ones
+ * @key: its id, label and public half are what is looked at
+ * @der: one certificate for this key, 1..TOKEN_CERT_MAX_BYTES
+ * The new one is written and read back before older ones go: those of the same id that are for the
+ * same key. Whatever fails, and wherever this process dies, an old one or a new one is there; what was
+ * left over goes with the next call. Storing the same once more writes nothing.
+ * Errors: INPUT (@der is no certificate, or one for another key), DENIED (the token is read-only, or
+ * refuses), LIMIT (it is full), EXISTS (the new one is there, an older one could not be removed), PIN,
+ * GONE
+ * Spec: PKCS#11 v3.1, 4.6.3 X.509 public key certificate objects
+ */
+struct err *token_cert_store(struct token *t, const struct token_key *key, struct view der)
+    MUST_CHECK;
+/** token_cert_delete() - remove the X.509 certificates of the key's id that are for this key; there need
+ * not be any. Errors: as above */
+struct err *token_cert_delete(struct token *t, const struct token_key *key) MUST_CHECK;
 
 #endif

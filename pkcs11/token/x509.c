@@ -21,28 +21,6 @@ void token_certs_free(struct token_cert **certs, size_t n)
     free(list);
 }
 
-/* Appends an attribute to @out: false where the object has none that we take. */
-static struct err *read_attr(const struct token *t, CK_SESSION_HANDLE s, CK_OBJECT_HANDLE o,
-                             CK_ATTRIBUTE_TYPE type, struct buf *out, bool *ret_has)
-{
-    CK_RV rv = attr_get(t, s, o, type, out);
-
-    switch (rv) {
-    case CKR_OK:
-    case CKR_ATTRIBUTE_SENSITIVE:
-    case CKR_ATTRIBUTE_TYPE_INVALID:
-    case CKR_ATTRIBUTE_VALUE_INVALID:
-    case CKR_OBJECT_HANDLE_INVALID:
-        *ret_has = rv == CKR_OK && out->len > 0;
-        return NULL;
-    case CKR_HOST_MEMORY: /* also what attr_get() says of a value beyond the buffer's limit */
-        *ret_has = false;
-        return out->no_memory ? err_nomem() : NULL;
-    default:
-        return ckr_err(rv, "C_GetAttributeValue");
-    }
-}
-
 static struct err *read_names(const struct token *t, CK_SESSION_HANDLE s, CK_OBJECT_HANDLE o,
                               struct token_cert *c)
 {
@@ -53,10 +31,10 @@ static struct err *read_names(const struct token *t, CK_SESSION_HANDLE s, CK_OBJ
 
     buf_init(&label, TOKEN_LABEL_MAX_BYTES);
     buf_init(&id, TOKEN_ID_MAX_BYTES);
-    struct err *e = read_attr(t, s, o, CKA_LABEL, &label, &has_label);
+    struct err *e = attr_find(t, s, o, CKA_LABEL, &label, &has_label);
 
     if (e == NULL) {
-        e = read_attr(t, s, o, CKA_ID, &id, &has_id);
+        e = attr_find(t, s, o, CKA_ID, &id, &has_id);
     }
     if (e != NULL) {
         return e;
@@ -78,7 +56,7 @@ static struct err *read_cert(const struct token *t, CK_SESSION_HANDLE s, CK_OBJE
     bool has_der = false;
 
     buf_init(&c->der, TOKEN_CERT_MAX_BYTES);
-    struct err *e = read_attr(t, s, o, CKA_VALUE, &c->der, &has_der);
+    struct err *e = attr_find(t, s, o, CKA_VALUE, &c->der, &has_der);
 
     if (e == NULL && has_der) {
         e = read_names(t, s, o, c);

@@ -238,7 +238,7 @@ static struct err *page_again(struct rd *r, struct buf *b)
 static void sign_sample(struct buf *b)
 {
     ops_sign_put(b, &(struct ops_sign){1, ops_name_of(view_cstr("id"), view_cstr("blob")),
-                                       SSH_ALG_P256, view_cstr("data")});
+                                       SCHEME_ES256, view_cstr("data")});
 }
 
 AGAIN(sign, struct ops_sign, ops_sign)

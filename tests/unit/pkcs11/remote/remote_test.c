@@ -57,6 +57,49 @@ static void test_signs_with_every_type(void **state)
     assert_true(err_is(sign(f, remote_key_at(f->r, 2), SSH_ALG_P256, ""), ERR_LIMIT));
 }
 
+static struct err *sign_scheme(struct fixture *f, struct remote_key *k, enum scheme scheme,
+                               struct view data)
+{
+    forget_outcome();
+    remote_sign_scheme(f->r, k, scheme, data, mono_in(LIMIT_MS), 1, on_raw, &last);
+    run_outcome(f);
+    return last.e;
+}
+
+/* For ES256 and RS512 a signature is what SSH would have; the others are checked where they are
+ * made (token/scheme_test.c). */
+static void test_signs_by_scheme(void **state)
+{
+    static uint8_t large[TOKEN_SIGN_MAX_BYTES + 1];
+    struct fixture *f = *state;
+
+    start(f);
+    generate(f, SSH_KEY_P256, 0, "p256");
+    struct remote_key *p256 = remote_key_ref(last.key);
+
+    generate(f, SSH_KEY_RSA, 2048, "rsa");
+    struct remote_key *rsa = remote_key_ref(last.key);
+
+    no_error(sign_scheme(f, p256, SCHEME_ES256, view_cstr("to be signed")));
+    check_signature(p256, SSH_ALG_P256, "to be signed");
+    no_error(sign_scheme(f, rsa, SCHEME_RS512, view_cstr("to be signed")));
+    check_signature(rsa, SSH_ALG_RSA_SHA512, "to be signed");
+    for (unsigned s = SCHEME_RS256; s < SCHEME_COUNT; s++) {
+        no_error(sign_scheme(f, rsa, (enum scheme)s, view_cstr("to be signed")));
+        assert_int_equal(last.raw_len, 256);
+    }
+    assert_true(err_is(sign_scheme(f, rsa, SCHEME_ES256, view_cstr("x")), ERR_INPUT));
+    assert_non_null(strstr(err_text(last.e), "key rsa: a key of type rsa makes no ES256"));
+    assert_true(err_is(sign_scheme(f, p256, SCHEME_PS256, view_cstr("x")), ERR_INPUT));
+    assert_true(err_is(sign_scheme(f, p256, SCHEME_ES384, view_cstr("x")), ERR_INPUT));
+    assert_true(err_is(sign_scheme(f, p256, (enum scheme)SCHEME_COUNT, view_cstr("x")), ERR_INPUT));
+    assert_true(
+        err_is(sign_scheme(f, p256, SCHEME_ES256, view_of(large, sizeof large)), ERR_LIMIT));
+    assert_true(err_is(sign(f, rsa, SSH_ALG_RSA_SHA1, "x"), ERR_INPUT));
+    remote_key_unref(&p256);
+    remote_key_unref(&rsa);
+}
+
 static void test_key_facts(void **state)
 {
     struct fixture *f = *state;
@@ -290,6 +333,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_starts_and_lists),
         TEST(test_signs_with_every_type),
+        TEST(test_signs_by_scheme),
         TEST(test_key_facts),
         TEST(test_deletes),
         TEST(test_export_is_refused),

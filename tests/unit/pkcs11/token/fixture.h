@@ -234,7 +234,12 @@ static inline struct err *sign_and_verify(struct token *t, unsigned worker,
 
     buf_init(&raw, 0);
     buf_init(&blob, 0);
-    struct err *e = token_sign(t, worker, k->number, alg, data, &raw);
+    enum scheme scheme;
+    struct err *e = ssh_alg_scheme(alg, &scheme) ? NULL : err_new(ERR_UNSUPPORTED, "no scheme");
+
+    if (e == NULL) {
+        e = token_sign(t, worker, k->number, scheme, data, &raw);
+    }
 
     if (e == NULL) {
         e = ssh_sig_put(&blob, k->key, alg, buf_view(&raw));
