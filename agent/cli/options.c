@@ -112,9 +112,9 @@ const struct cli_option options_certificate_edit[] = {
 const struct cli_option options_connector_create[] = {
     {"address", "URL", "https URL; repeated: tried in this order"},
     {"namespace", "NAMESPACE", "namespace in Vault"},
-    {"login", "METHOD", "token, approle, cert, jwt, kubernetes, userpass, token-key"},
+    {"login", "METHOD", "approle, cert, jwt, kubernetes, userpass, token[-key]"},
     {"login-mount", "MOUNT", "where the method is mounted"},
-    {"login-role", "ROLE", "for jwt, kubernetes, token-key, cert: role to log in as"},
+    {"login-role", "ROLE", "for jwt, kubernetes, token-key, cert: the role"},
     {"token-file", "FILE", "for token: file that holds it"},
     {"token-environment", "NAME", "for token: the agent's variable that holds it"},
     {"root", NULL, "for token: it is a root token, never renewed"},
@@ -149,9 +149,9 @@ const struct cli_option options_connector_create[] = {
 const struct cli_option options_connector_edit[] = {
     {"address", "URL", "https URL; repeated: tried in this order"},
     {"namespace", "NAMESPACE", "namespace in Vault"},
-    {"login", "METHOD", "token, approle, cert, jwt, kubernetes, userpass, token-key"},
+    {"login", "METHOD", "approle, cert, jwt, kubernetes, userpass, token[-key]"},
     {"login-mount", "MOUNT", "where the method is mounted"},
-    {"login-role", "ROLE", "for jwt, kubernetes, token-key, cert: role to log in as"},
+    {"login-role", "ROLE", "for jwt, kubernetes, token-key, cert: the role"},
     {"token-file", "FILE", "for token: file that holds it"},
     {"token-environment", "NAME", "for token: the agent's variable that holds it"},
     {"root", NULL, "for token: it is a root token, never renewed"},

@@ -9,7 +9,7 @@
 struct bind_taken {
     char *const *identities; /* NULL-terminated; NULL: none */
     char *const *signers;
-    const json_t *tokens; /* {name: URI} */
+    const json_t *tokens;                 /* {name: URI} */
     struct registry_allowed_list allowed; /* what may be named below the account */
 };
 
