@@ -33,6 +33,15 @@ static bool join_policies(const json_t *policies, char *out, size_t size)
     return root;
 }
 
+/* A token that others made is theirs to replace: when, they have to be told. */
+static const char *end_of(const struct vault_look *look, int64_t ttl_s)
+{
+    if (ttl_s == 0) {
+        return "does not expire";
+    }
+    return vault_auth_is_ours(look->auth) ? "ends in " : "was handed over and ends in ";
+}
+
 static void report_life(const struct vault_look *look, int64_t ttl_s, bool renewable, bool root,
                         struct vault_report *r)
 {
@@ -49,8 +58,7 @@ static void report_life(const struct vault_look *look, int64_t ttl_s, bool renew
         warning = "; it ends before the renewal interval is over";
     }
     r->state = warning != NULL ? VAULT_STEP_WARNING : VAULT_STEP_OK;
-    snprintf(r->text + len, sizeof r->text - len, "; %s%s%s%s",
-             ttl_s > 0 ? "ends in " : "does not expire",
+    snprintf(r->text + len, sizeof r->text - len, "; %s%s%s%s", end_of(look, ttl_s),
              ttl_s > 0 ? text_duration_of(ttl_s, ttl) : "", renewable ? ", can be renewed" : "",
              warning != NULL ? warning : "");
 }
@@ -62,6 +70,8 @@ static void report_token(const struct vault_look *look, const json_t *data, stru
     bool renewable = json_is_true(json_object_get(data, "renewable"));
     int64_t ttl_s = json_integer_value(json_object_get(data, "ttl"));
     int64_t period_s = json_integer_value(json_object_get(data, "period"));
+    int64_t max_s = json_integer_value(json_object_get(data, "explicit_max_ttl"));
+    int64_t uses = json_integer_value(json_object_get(data, "num_uses"));
 
     vault_report_fact(r, "policies", policies);
     vault_report_number(r, "ttl_s", ttl_s);
@@ -70,6 +80,12 @@ static void report_token(const struct vault_look *look, const json_t *data, stru
     vault_report_fact(r, "type", json_string_value(json_object_get(data, "type")));
     if (period_s > 0) {
         vault_report_number(r, "period_s", period_s);
+    }
+    if (max_s > 0) {
+        vault_report_number(r, "explicit_max_ttl_s", max_s);
+    }
+    if (uses > 0) {
+        vault_report_number(r, "num_uses", uses);
     }
     snprintf(r->text, sizeof r->text, "policies %s", policies);
     report_life(look, ttl_s, renewable, root, r);

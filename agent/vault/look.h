@@ -54,7 +54,8 @@ struct vault_fact {
  *           (subject of the certificate that it was about)
  *   health  version, initialized, sealed, standby, cluster
  *   login   method
- *   token   policies ("a,b"), ttl_s (0: does not expire), renewable, root, type, period_s
+ *   token   policies ("a,b"), ttl_s (0: does not expire), renewable, root, type, period_s,
+ *           explicit_max_ttl_s, num_uses (how many requests are left; absent: any number)
  *   engine  type, capabilities ("create,update"), and of a role that may be read: ttl, max_ttl,
  *           allowed_users, default_user, allowed_extensions
  * Booleans are "true" and "false".

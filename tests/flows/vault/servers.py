@@ -1,6 +1,7 @@
 """Servers for answers that a real OpenBao does not give."""
 
 import http.server
+import json
 import socket
 import ssl
 import threading
@@ -52,6 +53,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if self.path in fake.endless:
             self._send_much(fake.endless[self.path])
             return
+        if self.path in fake.raw:
+            self.close_connection = True
+            try:
+                fake.raw[self.path](self.wfile)
+            except OSError:
+                pass  # the client has had enough
+            return
         status, headers, body = fake.next_answer(self.path)
         headers = dict(headers)
         self._date = headers.pop("Date", None)
@@ -80,11 +88,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 class FakeVault:
     """An HTTPS server with canned answers by path: (status, headers, body), a function
-    of the path that gives that, or a list of them, the last of which stays. What is not listed is answered as Vault answers a token without rights."""
+    of the path that gives that, or a list of them, the last of which stays. What is not listed is
+    answered as Vault answers a token without rights. raw: functions that write to the socket."""
 
     def __init__(self, ca, names="IP:127.0.0.1", days=2):
         self.ca, self.names, self.days, self.sni = ca, names, days, []
-        self.answers, self.endless, self.requests = {}, {}, []
+        self.answers, self.endless, self.raw, self.requests = {}, {}, {}, []
         self.connections = self.sent = 0
 
     def next_answer(self, path):
@@ -115,3 +124,26 @@ class FakeVault:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+class KubernetesApi(FakeVault):
+    """The one call of a Kubernetes API server that Vault's kubernetes method makes: TokenReview.
+
+    It answers as an API server does (authentication.k8s.io/v1): who a service account's token says
+    that it is, where it is one of .known; everything else is not authenticated. Spec: Kubernetes API
+    reference, TokenReview."""
+
+    def __init__(self, ca):
+        super().__init__(ca)
+        self.known = {}  # token: "namespace:name"
+
+    def next_answer(self, path):
+        review = json.loads(self.requests[-1]["body"])
+        account = self.known.get(review["spec"]["token"])
+        status = {"authenticated": False, "error": "invalid bearer token"}
+        if account:
+            status = {"authenticated": True, "audiences": review["spec"].get("audiences") or [],
+                      "user": {"username": f"system:serviceaccount:{account}", "uid": "u-1",
+                               "groups": ["system:serviceaccounts", "system:authenticated"]}}
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "status": status}
+        return 201, {"Content-Type": "application/json"}, json.dumps(body).encode()
