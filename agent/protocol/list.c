@@ -1,7 +1,8 @@
 /*
  * The list of identities. It is written once for each generation of the offers and then sent as it
  * is to everybody, since listing is what every client does first, and many do nothing else. Only
- * where policy may answer differently for this asker is the list made for it alone.
+ * where policy may answer differently for this asker is the list made for it alone. A list may have to
+ * wait a moment for certificates that are renewed when used: see park.c.
  */
 #include "protocol/priv.h"
 
@@ -69,6 +70,17 @@ static struct buf *own_list(struct protocol_conn *c, const struct policy_request
     return &c->socket->reply;
 }
 
+const struct buf *protocol_list_for(struct protocol_conn *c, const struct policy_request *r)
+{
+    const struct buf *list = policy_list_varies(r) ? own_list(c, r) : kept_list(c->socket, r);
+
+    if (list->failed) {
+        return NULL;
+    }
+    c->socket->stats.lists++;
+    return list;
+}
+
 void protocol_list(struct protocol_conn *c, struct rd *body)
 {
     const struct policy_request r = protocol_request(c, NULL);
@@ -77,12 +89,14 @@ void protocol_list(struct protocol_conn *c, struct rd *body)
         protocol_refuse(c, MSG_FAILURE, "a list request has nothing after its number");
         return;
     }
-    const struct buf *list = policy_list_varies(&r) ? own_list(c, &r) : kept_list(c->socket, &r);
+    if (identity_set_has_sleepers(c->socket->identities) && protocol_park(c, &r)) {
+        return;
+    }
+    const struct buf *list = protocol_list_for(c, &r);
 
-    if (list->failed) {
+    if (list == NULL) {
         protocol_refuse(c, MSG_FAILURE, "out of memory");
         return;
     }
-    c->socket->stats.lists++;
     protocol_send(c, buf_view(list));
 }

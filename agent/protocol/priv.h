@@ -40,9 +40,12 @@ enum {
 struct protocol_answer {
     TAILQ_ENTRY(protocol_answer) next; /* conn's answers */
     struct protocol_conn *conn;
-    bool ready;       /* frame holds the answer */
-    struct buf frame; /* only while others are before it */
-    uint64_t handle;  /* of remote_sign(); 0 when none */
+    bool ready;                               /* frame holds the answer */
+    struct buf frame;                         /* only while others are before it */
+    TAILQ_ENTRY(protocol_answer) next_parked; /* socket's parked */
+    bool is_parked;                           /* a list that waits for certificates ... */
+    struct mono until;                        /* ... not longer than this */
+    uint64_t handle;                          /* of remote_sign(); 0 when none */
     enum ssh_alg alg;
     struct ssh_key *key;
 };
@@ -70,6 +73,9 @@ struct protocol_socket {
     struct identity_set *identities;
     struct remote *remote;
     struct protocol_conns conns;
+    struct protocol_answers parked;
+    struct io_timer *patience;   /* of the parked ones */
+    struct identity_watch watch; /* certificates come */
     struct protocol_stats stats;
     struct buf reply;         /* reused for every answer that is made */
     struct buf list;          /* the kept list answer ... */
@@ -95,6 +101,20 @@ struct protocol_answer *protocol_later(struct protocol_conn *c);
 void protocol_answer(struct protocol_answer *a, struct view frame);
 /** protocol_cancel_all() - forget every answer that is to come, cancel its signature */
 void protocol_cancel_all(struct protocol_conn *c);
+
+/* --- park.c --- */
+/** protocol_park_init() - NOMEM; protocol_park_deinit() - after the last connection */
+struct err *protocol_park_init(struct protocol_socket *s) MUST_CHECK;
+void protocol_park_deinit(struct protocol_socket *s);
+/** protocol_park() - does a list for this asker have to wait? It wakes what sleeps, and if a
+ * certificate then comes, keeps a place for the answer; false: answer now */
+bool protocol_park(struct protocol_conn *c, const struct policy_request *r);
+/** protocol_unpark() - the answer is not waited for any more */
+void protocol_unpark(struct protocol_answer *a);
+
+/* --- list.c --- */
+/** protocol_list_for() - the list that this asker gets now; NULL: out of memory (borrowed) */
+const struct buf *protocol_list_for(struct protocol_conn *c, const struct policy_request *r);
 
 /* --- dispatch.c --- */
 /** protocol_dispatch() - one frame, which is answered exactly once, now or later */

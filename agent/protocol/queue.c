@@ -84,6 +84,7 @@ void protocol_cancel_all(struct protocol_conn *c)
 
     while ((a = TAILQ_FIRST(&c->answers)) != NULL) {
         TAILQ_REMOVE(&c->answers, a, next);
+        protocol_unpark(a);
         if (a->handle != 0) {
             remote_cancel(c->socket->remote, a->handle);
         }

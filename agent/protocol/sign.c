@@ -145,5 +145,6 @@ void protocol_sign(struct protocol_conn *c, struct rd *body)
                         err_text(identity_problem(use.identity)));
         return;
     }
+    identity_used(use.identity);
     start(c, &use, alg, &r, q.data);
 }

@@ -127,11 +127,15 @@ struct err *protocol_listen(struct io_loop *l, int fd, const char *path,
     }
     *s = (struct protocol_socket){.loop = l, .identities = identities, .remote = remote};
     LIST_INIT(&s->conns);
+    TAILQ_INIT(&s->parked);
     buf_init(&s->reply, PROTOCOL_FRAME_MAX_BYTES);
     buf_init(&s->list, PROTOCOL_FRAME_MAX_BYTES);
     s->path = text_copy(path != NULL ? path : "agent socket");
     struct err *e = s->path != NULL ? copy_view(s, view) : err_nomem();
 
+    if (e == NULL) {
+        e = protocol_park_init(s);
+    }
     if (e == NULL) {
         handed = -1;
         e = io_listen_new(l, fd, path, PROTOCOL_CONNS_MAX, on_accept, s, &s->listen);
@@ -159,6 +163,7 @@ void protocol_free(struct protocol_socket **sp)
         protocol_drop(&c);
     }
     io_listen_free(&s->listen);
+    protocol_park_deinit(s);
     buf_deinit(&s->reply);
     buf_deinit(&s->list);
     free(s->path);
