@@ -82,7 +82,7 @@ static struct err *load_text(const char *path, struct view text, struct config *
     struct err *e = yaml_load(path, text, &config_schema, &data);
 
     if (e != NULL) {
-        return e;
+        return config_login_hint(e);
     }
     c = data != NULL ? data : calloc(1, sizeof *c);
     if (c == NULL || (c->file = strdup(path)) == NULL) {

@@ -62,7 +62,6 @@ struct config_login {
     bool share_with_ssh;
     char *audience, *issuer, *subject;
     bool revoke_on_stop;
-    char *token, *role_id, *secret_id, *jwt, *password; /* always NULL: values are refused */
 };
 
 struct config_vault {
@@ -83,6 +82,7 @@ struct config_ca_role {
 
 struct config_ca {
     char *key; /* URI of the CA's own key */
+    char *krl; /* file for the list of what is revoked; NULL: in agent.state */
     struct config_ca_role *roles;
     unsigned roles_count;
 };

@@ -30,6 +30,9 @@ struct err *config_check_uri(const struct config_place *at, const char *key, con
 struct err *config_check_duration(const struct config_place *at, const char *key, const char *text)
     MUST_CHECK;
 
+/** config_login_hint() - an error of the schema (taken, NULL stays NULL): where a secret was written
+ * into the file, the right way to do it */
+struct err *config_login_hint(struct err *e) MUST_CHECK;
 /** config_check_vault() - a signer's vault: how it is reached and logged in to (config_login.c) */
 struct err *config_check_vault(const struct config_place *at, const struct config_vault *v)
     MUST_CHECK;

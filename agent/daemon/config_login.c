@@ -57,15 +57,13 @@ static const struct rule {
 
 /* Keys that would hold a secret, and what belongs in their place. */
 static const struct {
-    const char *key;
-    size_t at;
-    const char *instead;
+    const char *key, *instead;
 } values[] = {
-    {"token", offsetof(struct config_login, token), "token-file or token-environment"},
-    {"role-id", offsetof(struct config_login, role_id), "role-id-file"},
-    {"secret-id", offsetof(struct config_login, secret_id), "secret-id-file"},
-    {"jwt", offsetof(struct config_login, jwt), "jwt-file"},
-    {"password", offsetof(struct config_login, password), "password-file"},
+    {"token", "token-file or token-environment"},
+    {"role-id", "role-id-file"},
+    {"secret-id", "secret-id-file"},
+    {"jwt", "jwt-file"},
+    {"password", "password-file"},
 };
 
 static const char *text_at(const struct config_login *l, size_t at)
@@ -135,30 +133,31 @@ static struct err *check_rule(const struct config_place *at, const struct config
     return r->form == FORM_FLAG ? NULL : check_form(at, key, r->form, text_at(l, r->at));
 }
 
-static struct err *check_values(const struct config_place *at, const struct config_login *l)
+struct err *config_login_hint(struct err *e)
 {
-    char key[64];
+    bool login = e != NULL && strstr(err_text(e), ".vault.login") != NULL;
 
-    for (size_t i = 0; i < ARRAY_LEN(values); i++) {
-        if (text_at(l, values[i].at) != NULL) {
-            snprintf(key, sizeof key, "vault.login.%s", values[i].key);
-            return config_wrong(at, key,
-                                "no secret belongs in this file: give %s, which says where it is",
-                                values[i].instead);
+    for (size_t i = 0; login && i < ARRAY_LEN(values); i++) {
+        char words[64];
+
+        snprintf(words, sizeof words, "unknown key '%s'", values[i].key);
+        if (strstr(err_text(e), words) != NULL) {
+            return err_add(e, "no secret belongs in this file: %s says where it is",
+                           values[i].instead);
         }
     }
-    return NULL;
+    return e;
 }
 
 static struct err *check_login(const struct config_place *at, const struct config_login *l)
 {
     enum vault_login method;
     char methods[128];
-    struct err *e = check_values(at, l);
+    struct err *e = NULL;
 
-    if (e == NULL && !vault_login_find(l->method, &method)) {
-        e = config_wrong(at, "vault.login.method", "'%s' is none of %s", l->method,
-                         methods_of(TOKEN | BUT_TOKEN, methods, sizeof methods));
+    if (!vault_login_find(l->method, &method)) {
+        return config_wrong(at, "vault.login.method", "'%s' is none of %s", l->method,
+                            methods_of(TOKEN | BUT_TOKEN, methods, sizeof methods));
     }
     for (size_t i = 0; e == NULL && i < ARRAY_LEN(rules); i++) {
         e = check_rule(at, l, method, &rules[i]);

@@ -83,12 +83,6 @@ static const cyaml_schema_field_t login_fields[] = {
     MAY("issuer", struct config_login, issuer),
     MAY("subject", struct config_login, subject),
     FLAG("revoke-on-stop", struct config_login, revoke_on_stop),
-    /* read, so that they can be refused with the right way to do it */
-    MAY("token", struct config_login, token),
-    MAY("role-id", struct config_login, role_id),
-    MAY("secret-id", struct config_login, secret_id),
-    MAY("jwt", struct config_login, jwt),
-    MAY("password", struct config_login, password),
     CYAML_FIELD_END,
 };
 
@@ -119,6 +113,7 @@ static const cyaml_schema_value_t ca_role_entry = {
 
 static const cyaml_schema_field_t ca_fields[] = {
     NEEDED("key", struct config_ca, key),
+    MAY("krl", struct config_ca, krl),
     LIST("roles", struct config_ca, roles, &ca_role_entry, 1, 64),
     CYAML_FIELD_END,
 };
