@@ -78,6 +78,9 @@ bool cli_parse(struct cli *c, int argc, char **argv, int *ret_exit);
 /** Runs of the commands, one file a family. */
 int cmd_agent(struct cli *c);
 int cmd_apply(struct cli *c);
+int cmd_audit(struct cli *c);
+int cmd_ca_revoke(struct cli *c);
+int cmd_ca_show(struct cli *c);
 int cmd_config_check(struct cli *c);
 int cmd_connect(struct cli *c);
 int cmd_connector_test(struct cli *c);

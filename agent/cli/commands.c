@@ -38,6 +38,13 @@ const struct cli_command cli_commands[] = {
     {"key delete", "KEY", 1, 1, "remove a key pair from its token, for good", NULL, options_delete,
      cmd_key_delete},
     {"renew", "NAME", 1, 1, "renew the certificates of an identity now", NULL, NULL, cmd_renew},
+    {"ca show", "SIGNER", 1, 1, "the built-in signer's key, and what it has revoked", NULL, NULL,
+     cmd_ca_show},
+    {"ca revoke", "SIGNER", 1, 1, "take a certificate of the built-in signer back",
+     "Hosts refuse it as soon as they have the new list: sshd's RevokedKeys.", options_revoke,
+     cmd_ca_revoke},
+    {"audit", "", 0, 0, "what was signed, issued, revoked, and when", NULL, options_audit,
+     cmd_audit},
     {"certificate create", "[NAME]", 0, 1,
      "store a TLS certificate, or a chain, that connectors trust",
      "FILE holds certificates in PEM, one or a chain, or a document with spec.pem.\n"

@@ -7,6 +7,8 @@
 extern const struct cli_option options_token[];
 extern const struct cli_option options_generate[];
 extern const struct cli_option options_show[];
+extern const struct cli_option options_revoke[];
+extern const struct cli_option options_audit[];
 extern const struct cli_option options_delete[];
 extern const struct cli_option options_unlock[];
 extern const struct cli_option options_connect[];

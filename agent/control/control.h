@@ -1,6 +1,7 @@
 #ifndef HF_CONTROL_CONTROL_H
 #define HF_CONTROL_CONTROL_H
 
+#include "audit/audit.h"
 #include "connect/connect.h"
 #include "identity/identity.h"
 #include "io/io.h"
@@ -54,6 +55,7 @@ struct control_deps {
     const struct signer *const *signers;
     size_t signers_n;
     struct registry *registry; /* NULL: what needs one is UNSUPPORTED */
+    struct audit *audit;       /* NULL: there is no audit trail */
     const struct control_grant *grants;
     size_t grants_n; /* with none, only root and our own user get in */
     /* the identity that an SSH key of the registry is (borrowed); NULL: there is none, or not yet.

@@ -44,6 +44,14 @@ void control_identity_warnings(const struct control_deps *d, json_t *warnings);
 json_t *control_signers_json(const struct control_deps *d);
 void control_signer_warnings(const struct control_deps *d, json_t *warnings);
 
+/* --- ca.c --- */
+control_handler control_ca_get, control_ca_revoke;
+extern const struct control_member control_ca_revoke_body[];
+
+/* --- audit.c --- */
+control_handler control_audit_list, control_audit_verify;
+extern const char *const control_audit_query[];
+
 /* --- connect.c --- */
 control_handler control_connect;
 extern const struct control_member control_connect_body[];

@@ -27,6 +27,7 @@ struct app {
     struct parts_paths paths;
     struct profile_set *profiles;
     struct io_loop *loop;
+    struct audit *audit;
     struct remote *remote;
     struct parts_signers signers;
     struct identity_set *identities;
@@ -134,10 +135,22 @@ static void raise_descriptor_limit(void)
     }
 }
 
+static struct err *make_audit(struct app *a)
+{
+    AUTO(auto_free) char *path = text_fmt("%s/audit.jsonl", a->config->agent.state);
+    struct err *e = file_make_folder(a->config->agent.state, 0700);
+
+    if (e == NULL && path == NULL) {
+        e = err_nomem();
+    }
+    return e != NULL ? e : audit_new(a->loop, path, &a->audit);
+}
+
 static struct err *make_identities(struct app *a)
 {
     uint64_t seed = 0;
-    struct err *e = parts_signers_new(a->config, a->loop, &a->paths, a->remote, &a->signers);
+    struct err *e =
+        parts_signers_new(a->config, a->loop, &a->paths, a->remote, a->audit, &a->signers);
 
     if (e == NULL) {
         e = parts_identities(a->config, a->loop, a->remote, &a->signers, on_identity_change, a,
@@ -176,6 +189,7 @@ static struct err *listen_control(struct app *a, const char *path, const char *a
         .signers = (const struct signer *const *)a->signers.all,
         .signers_n = a->signers.n,
         .registry = a->registry.registry,
+        .audit = a->audit,
         .grants_n = a->config->grants_count,
         .identity_of = identity_of,
         .secret_of = secret_of,
@@ -226,7 +240,7 @@ static struct err *build(struct app *a, const struct app_options *o)
         e = watch_signals(a);
     }
     if (e == NULL) {
-        e = file_make_folder(a->config->agent.state, 0700);
+        e = make_audit(a);
     }
     if (e == NULL) {
         e = parts_remote(a->config, a->loop, &a->paths, a->profiles, on_remote_change, a,
@@ -305,6 +319,7 @@ void app_free(struct app **ap)
     identity_set_free(&a->identities);
     parts_signers_deinit(&a->signers);
     remote_free(&a->remote);
+    audit_free(&a->audit);
     for (size_t i = 0; i < ARRAY_LEN(a->on_signal); i++) {
         if (a->on_signal[i] != NULL) {
             event_free(a->on_signal[i]);

@@ -94,7 +94,14 @@ struct config_signer {
     struct config_ca *ca;
 };
 
+/** Who signs when the signer of a certificate cannot. */
+struct config_standby {
+    char *signer, *mount, *role, *ca;
+    char *after; /* "never", or a duration; NULL: never */
+};
+
 struct config_certificate {
+    struct config_standby *standby;
     char *signer, *mount, *role, *issuer, *ttl, *key_id, *ca;
     char **principals;
     unsigned principals_count;
@@ -106,7 +113,8 @@ enum config_offer { CONFIG_OFFER_CERTIFICATE, CONFIG_OFFER_BOTH, CONFIG_OFFER_KE
 
 struct config_identity {
     char *name, *key;
-    int offer; /* enum config_offer */
+    int offer;                  /* enum config_offer */
+    char *renewal, *idle, *wait; /* see identity_renewal_find(); durations */
     bool allow_extractable;
     struct config_certificate *certificates;
     unsigned certificates_count;

@@ -117,6 +117,9 @@ static struct err *check_ca(struct config_place *at, const struct config_ca *ca)
 {
     struct err *e = config_check_uri(at, "ca.key", ca->key);
 
+    if (e == NULL && ca->krl != NULL && ca->krl[0] != '/') {
+        e = config_wrong(at, "ca.krl", "'%s' must be an absolute path", ca->krl);
+    }
     if (e == NULL && ca->roles_count == 0) {
         e = config_wrong(at, "ca", "needs roles: at least one, with name and principals");
     }

@@ -128,7 +128,18 @@ static const cyaml_schema_value_t signer_entry = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_signer, signer_fields),
 };
 
+static const cyaml_schema_field_t standby_fields[] = {
+    NEEDED("signer", struct config_standby, signer),
+    MAY("mount", struct config_standby, mount),
+    NEEDED("role", struct config_standby, role),
+    MAY("ca", struct config_standby, ca),
+    MAY("after", struct config_standby, after),
+    CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t certificate_fields[] = {
+    CYAML_FIELD_MAPPING_PTR("standby", OPTIONAL_POINTER, struct config_certificate, standby,
+                            standby_fields),
     NEEDED("signer", struct config_certificate, signer),
     MAY("mount", struct config_certificate, mount),
     NEEDED("role", struct config_certificate, role),
@@ -156,6 +167,9 @@ static const cyaml_schema_field_t identity_fields[] = {
     NEEDED("key", struct config_identity, key),
     CYAML_FIELD_ENUM("offer", CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, struct config_identity,
                      offer, offer_words, CYAML_ARRAY_LEN(offer_words)),
+    MAY("renewal", struct config_identity, renewal),
+    MAY("idle", struct config_identity, idle),
+    MAY("wait", struct config_identity, wait),
     FLAG("allow-extractable", struct config_identity, allow_extractable),
     LIST("certificates", struct config_identity, certificates, &certificate_entry, 0, 16),
     CYAML_FIELD_END,

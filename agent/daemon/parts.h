@@ -35,7 +35,7 @@ struct parts_signers {
 };
 struct err *parts_signers_new(const struct config *c, struct io_loop *l,
                               const struct parts_paths *paths, struct remote *remote,
-                              struct parts_signers *ret) MUST_CHECK;
+                              struct audit *audit, struct parts_signers *ret) MUST_CHECK;
 void parts_signers_deinit(struct parts_signers *s);
 
 /** parts_options() - "name" or "name=value" each; NULL for none (caller owns) */

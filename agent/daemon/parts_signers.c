@@ -124,7 +124,8 @@ static struct err *fill_role(const struct config_ca_role *from, struct ca_role *
 }
 
 static struct err *make_ca(const struct config_signer *from, struct io_loop *l,
-                           struct remote *remote, const char *state, struct signer *ret)
+                           struct remote *remote, const char *state, struct audit *audit,
+                           struct signer *ret)
 {
     const struct config_ca *ca = from->ca;
     struct ca_role *roles = calloc(ca->roles_count + 1, sizeof *roles);
@@ -134,8 +135,12 @@ static struct err *make_ca(const struct config_signer *from, struct io_loop *l,
         e = fill_role(&ca->roles[i], &roles[i]);
     }
     if (e == NULL) {
-        struct ca_conf conf = {
-            .name = from->name, .key_uri = ca->key, .roles = roles, .roles_n = ca->roles_count};
+        struct ca_conf conf = {.name = from->name,
+                               .key_uri = ca->key,
+                               .roles = roles,
+                               .roles_n = ca->roles_count,
+                               .krl = ca->krl,
+                               .audit = audit};
 
         e = ca_new(l, remote, &conf, state, ret);
     }
@@ -155,7 +160,7 @@ static size_t count_vaults(const struct config *c)
 
 struct err *parts_signers_new(const struct config *c, struct io_loop *l,
                               const struct parts_paths *paths, struct remote *remote,
-                              struct parts_signers *ret)
+                              struct audit *audit, struct parts_signers *ret)
 {
     size_t vaults_n = count_vaults(c);
     struct signer *vaults = NULL;
@@ -173,7 +178,7 @@ struct err *parts_signers_new(const struct config *c, struct io_loop *l,
         if (c->signers[i].vault != NULL) {
             ret->all[i] = vaults++;
         } else {
-            e = make_ca(&c->signers[i], l, remote, c->agent.state, &ret->cas[ret->cas_n]);
+            e = make_ca(&c->signers[i], l, remote, c->agent.state, audit, &ret->cas[ret->cas_n]);
             ret->all[i] = &ret->cas[ret->cas_n++];
         }
         ret->n = i + 1;

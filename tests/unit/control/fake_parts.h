@@ -430,6 +430,7 @@ void vault_status(const struct vault *v, size_t i, struct vault_status *ret)
     *ret = fake.vault[i];
 }
 
+#include "control/fake_ca.h"
 #include "control/fake_connect.h"
 #include "control/fake_registry.h"
 #include "control/fake_vault.h"

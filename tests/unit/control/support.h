@@ -69,6 +69,7 @@ static inline void start_server(void)
     deps.config_file = "holdfast.yaml";
     deps.counters = count;
     deps.registry = without_registry ? NULL : (struct registry *)&reg;
+    deps.audit = (struct audit *)&fake;
     deps.identity_of = identity_of;
     e = control_new(&deps, fd, socket_path, &control);
     assert_null(e);
