@@ -59,4 +59,6 @@ bool policy_list_varies(const struct policy_request *r);
 enum policy_verdict policy_sign(const struct policy_request *r, const struct identity_use *use,
                                 const char **ret_why);
 
+#include "policy/statement.h"
+
 #endif
