@@ -10,9 +10,10 @@
  *   put,name=...    add or replace a server, with the settings of an argument; remove,name=...
  *   status
  *   check, mounts, roles, kv-...   see probe_look.c
+ *   token, asked    see probe_key.h
  * A server is a place in the list, or a name. A token may be given as token_env=NAME, an environment variable that is emptied.
  */
-#include "probe_look.h"
+#include "probe_key.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -317,7 +318,7 @@ static void obey(struct probe *p, char *line)
         status(p);
     } else if (strcmp(command, "put") == 0 || strcmp(command, "remove") == 0) {
         administer(p, &f);
-    } else if (f.n > 0 && !probe_look(p, &f)) {
+    } else if (f.n > 0 && !probe_key(p, &f) && !probe_look(p, &f)) {
         sign(p, &f);
     }
     json_dumpf(p->results, stdout, JSON_COMPACT);
@@ -341,6 +342,11 @@ static char *read_pem(const char *path)
     return (char *)text.data; /* moved */
 }
 
+static const char *default_mount(enum vault_login login)
+{
+    return login == VAULT_LOGIN_TOKEN_KEY ? "jwt" : vault_login_name(login);
+}
+
 struct vault_conf probe_conf(const struct fields *f)
 {
     const char *login = probe_find(f, "login"), *mount = probe_find(f, "login_mount");
@@ -348,6 +354,7 @@ struct vault_conf probe_conf(const struct fields *f)
     struct secret *token = NULL;
     char **more = probe_find(f, "more") != NULL ? split(probe_find(f, "more")) : NULL;
     char *pem = read_pem(probe_find(f, "ca_pem"));
+    struct probe_key_texts texts = {0};
 
     if (probe_find(f, "token_env") != NULL) {
         must(secret_from_env(probe_find(f, "token_env"), &token));
@@ -365,12 +372,15 @@ struct vault_conf probe_conf(const struct fields *f)
                           .ca_bundle = probe_find(f, "ca"),
                           .ca_pem = pem,
                           .login = method,
-                          .login_mount = mount != NULL ? mount : vault_login_name(method),
+                          .login_mount = mount != NULL ? mount : default_mount(method),
                           .token_wrapped = probe_find(f, "token_wrapped") != NULL,
                           .role = probe_find(f, "login_role"),
                           .jwt_file = probe_find(f, "jwt_file"),
                           .user = probe_find(f, "user"),
                           .password_file = probe_find(f, "password_file"),
+                          .jwt_issuer = probe_find(f, "issuer"),
+                          .jwt_subject = probe_find(f, "subject"),
+                          .jwt_audience = probe_find(f, "audience"),
                           .revoke_on_stop = probe_find(f, "revoke_on_stop") != NULL,
                           .proxy = probe_find(f, "proxy"),
                           .no_proxy = probe_find(f, "no_proxy"),
@@ -385,10 +395,12 @@ struct vault_conf probe_conf(const struct fields *f)
                           .renew_interval_s = probe_number(f, "renew_interval_s", 0),
                       };
 
+    probe_key_conf(f, &conf, &texts);
     must(vault_conf_copy(&conf, &owned));
     secret_free(&token);
     text_list_free(&more);
     free(pem);
+    probe_key_texts_deinit(&texts);
     return owned;
 }
 
@@ -417,6 +429,7 @@ int main(int argc, char **argv)
     }
     must(io_loop_new(&p.loop));
     must(vault_new(p.loop, argv[1], conf, n, &p.vault, n > 0 ? &signers : NULL));
+    probe_key_start(p.vault);
     for (size_t i = 0; i < n; i++) {
         p.signers[i] = &signers[i];
         probe_conf_deinit(&conf[i]);
@@ -427,6 +440,7 @@ int main(int argc, char **argv)
     vault_kv_free(&p.kv);
     free(p.place);
     vault_free(&p.vault);
+    probe_key_stop();
     io_loop_free(&p.loop);
     return 0;
 }
