@@ -15,6 +15,10 @@ struct enroll_subject {
                                without its prefix where it can be told; NULL: none */
 };
 
+/** enroll_names_full() - alternative names, each with its kind in front (caller owns; NULL for none)
+ * INPUT, NOMEM */
+struct err *enroll_names_full(char *const *alt_names, char ***ret) MUST_CHECK;
+
 /** A certificate signing request on its way: written, then signed by whoever holds the key. */
 struct enroll_csr;
 

@@ -189,3 +189,21 @@ struct err *enroll_names_common(const X509_NAME *name, char **ret)
     OPENSSL_free(utf8);
     return *ret != NULL ? NULL : err_nomem();
 }
+
+struct err *enroll_names_full(char *const *alt_names, char ***ret)
+{
+    const struct enroll_subject subject = {NULL, alt_names};
+    AUTO(enroll_names_free) GENERAL_NAMES *names = NULL;
+    AUTO(text_list_free) char **list = NULL;
+    struct err *e = enroll_names_general(&subject, &names);
+
+    for (int i = 0; e == NULL && i < sk_GENERAL_NAME_num(names); i++) {
+        AUTO(auto_free) char *text = enroll_names_text(sk_GENERAL_NAME_value(names, i));
+
+        e = text != NULL && text_list_add(&list, text) ? NULL : err_nomem();
+    }
+    if (e == NULL) {
+        *ret = take(&list);
+    }
+    return e;
+}

@@ -3,10 +3,6 @@
 
 #include "vault/vault.h"
 
-/** vault_conf_copy() - a deep copy; on an error @ret is empty. NOMEM */
-struct err *vault_conf_copy(const struct vault_conf *from, struct vault_conf *ret) MUST_CHECK;
-/** vault_conf_deinit() - frees the strings and the secret of a copy and empties it */
-void vault_conf_deinit(struct vault_conf *c);
 /** vault_conf_check() - what can be said without asking anybody: INPUT, LIMIT */
 struct err *vault_conf_check(const struct vault_conf *c) MUST_CHECK;
 

@@ -63,6 +63,11 @@ struct vault_conf {
                                    demands 0 */
 };
 
+/** vault_conf_copy() - a deep copy; on an error @ret is empty. NOMEM */
+struct err *vault_conf_copy(const struct vault_conf *from, struct vault_conf *ret) MUST_CHECK;
+/** vault_conf_deinit() - frees the strings and the secret of a copy and empties it */
+void vault_conf_deinit(struct vault_conf *c);
+
 enum { VAULT_SERVERS_MAX = 64, VAULT_ADDRESSES_MAX = 16 };
 
 /** All of the agent's Vault servers behind one holdfast-vault. */
