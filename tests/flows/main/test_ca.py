@@ -1,0 +1,114 @@
+"""The built-in signer: a CA key on a token, roles, revoking, and the trail of all it gave."""
+
+import json
+import subprocess
+
+import pytest
+
+from stage.agent import Agent
+from stage.sshd import Sshd, me
+from stage.token import SoftToken
+
+from .ssh_client import ssh
+
+
+class Place:
+    """A token with a CA and a login key, and a host that reads the CA's list of what is revoked."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.token = SoftToken(folder / "token")
+        roles = [{"name": "ops", "principals": [me()], "ttl": "30m", "extensions": ["permit-pty"]}]
+        signer = {"name": "lab", "ca": {"key": f"{self.token.uri};object=ca", "roles": roles}}
+        want = {"signer": "lab", "role": "ops", "principals": [me()], "ttl": "10m"}
+        self.agent = Agent(folder / "a", self.token, [signer], [
+            {"name": "web", "key": f"{self.token.uri};object=web", "certificates": [want]}])
+        for label in ("ca", "web"):
+            self.agent.holdfast("key", "generate", "--label", label)
+        (folder / "ca.pub").write_text(self.agent.holdfast("key", "public", "ca").stdout)
+        self.krl = self.agent.state / "ca-lab.krl"
+
+    def sshd(self):
+        server = Sshd(self.folder, user_ca=self.folder / "ca", options=[f"RevokedKeys {self.krl}"])
+        home = self.folder / "home/.ssh"
+        home.mkdir(parents=True)
+        (home / "known_hosts").write_text(server.known_hosts_line() + "\n")
+        return server
+
+    def cert(self):
+        return self.agent.cert("web")
+
+    def events(self):
+        return json.loads(self.agent.holdfast("audit", "--json").stdout)["lines"]
+
+
+@pytest.fixture
+def lab(tmp_path_factory):
+    return Place(tmp_path_factory.mktemp("ca"))
+
+
+def test_a_revoked_certificate_is_refused_by_sshd(lab):
+    with lab.agent, lab.sshd() as sshd:
+        first = lab.agent.wait_active("web")
+        assert ssh(lab.agent, sshd, lab.folder) == me()
+        told = lab.agent.holdfast("ca", "revoke", "lab", "--serial", first["serial"], "--reason",
+                                  "laptop lost").stdout
+        assert str(lab.krl) in told
+        assert ssh(lab.agent, sshd, lab.folder, check=False).returncode == 255
+        assert "revoked" in sshd.log()
+        lab.agent.holdfast("renew", "web")
+        assert ssh(lab.agent, sshd, lab.folder) == me()
+        shown = lab.agent.holdfast("ca", "show", "lab").stdout
+        assert "laptop lost" in shown and first["serial"] in shown
+
+
+def test_openssh_reads_the_list_and_it_outlives_a_restart(lab):
+    with lab.agent:
+        lab.agent.wait_active("web")
+        line = lab.folder / "web-cert.pub"
+        line.write_text(lab.cert()["line"] + "\n")
+        query = ["ssh-keygen", "-Q", "-f", str(lab.krl), str(line)]
+        assert subprocess.run(query, capture_output=True).returncode == 0
+        lab.agent.holdfast("ca", "revoke", "lab", "--certificate", line)
+    with lab.agent:
+        assert subprocess.run(query, capture_output=True).returncode == 1
+        ca = json.loads(lab.agent.holdfast("ca", "show", "lab", "--json").stdout)
+        assert [r["serial"] for r in ca["revoked"]] == [
+            lab.events()[0]["serial"]]
+        assert ca["public_key"].split()[1] == (lab.folder / "ca.pub").read_text().split()[1]
+
+
+def test_wrong_revocations_are_told(lab):
+    with lab.agent:
+        lab.agent.wait_active("web")
+        for options, text in (([], "one of serial, key_id and certificate"),
+                              (["--serial", "99999999999999999"], "never gave the serial number"),
+                              (["--serial", "x"], "no serial number"),
+                              (["--certificate", lab.folder / "ca.pub"], "certificate"),
+                              (["--certificate", lab.folder / "none"], "none")):
+            done = lab.agent.holdfast("ca", "revoke", "lab", *options, check=False)
+            assert done.returncode == 1 and text in done.stderr, (options, done.stderr)
+        done = lab.agent.holdfast("ca", "show", "nobody", check=False)
+        assert done.returncode == 1 and "no signer nobody" in done.stderr
+
+
+def test_every_certificate_is_in_the_trail(lab):
+    with lab.agent:
+        first = lab.agent.wait_active("web")
+        lab.agent.holdfast("renew", "web")
+        second = lab.cert()
+        issued = [e for e in lab.events() if e["event"] == "certificate-issued"]
+        assert [e["serial"] for e in issued] == [first["serial"], second["serial"]]
+        assert issued[0]["principals"] == me() and issued[0]["ca"] == "lab"
+        assert issued[0]["role"] == "ops" and issued[0]["valid_before"] == first["valid_before"]
+        assert "chain holds" in lab.agent.holdfast("audit", "--verify").stdout
+
+
+def test_a_changed_trail_shows(lab):
+    with lab.agent:
+        lab.agent.wait_active("web")
+        lab.agent.holdfast("renew", "web")
+        trail = lab.agent.state / "audit.jsonl"
+        trail.write_text(trail.read_text().replace('"role":"ops"', '"role":"ap"', 1))
+        done = lab.agent.holdfast("audit", "--verify", check=False)
+        assert done.returncode == 1 and "line 2" in done.stderr
