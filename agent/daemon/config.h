@@ -19,6 +19,7 @@ enum {
     CONFIG_SOCKETS_MAX = 64,
     CONFIG_SOCKET_USERS_MAX = 64,
     CONFIG_GRANTS_MAX = 256,
+    CONFIG_WAIT_MAX_S = 60, /* of a list */
     CONFIG_ALLOWED_MAX = 256,
 };
 
@@ -60,6 +61,7 @@ struct config_login {
     char *jwt_file, *user, *password_file;
     char *key; /* cert, token-key: URI */
     bool share_with_ssh;
+    char *pki_mount, *pki_role; /* cert: renews its certificate */
     char *audience, *issuer, *subject;
     bool revoke_on_stop;
 };

@@ -49,6 +49,8 @@ static const struct rule {
     {"key", offsetof(struct config_login, key), FORM_URI, CERT | TOKEN_KEY, CERT | TOKEN_KEY},
     {"share-with-ssh", offsetof(struct config_login, share_with_ssh), FORM_FLAG, CERT | TOKEN_KEY,
      0},
+    {"pki-mount", offsetof(struct config_login, pki_mount), FORM_TEXT, CERT, 0},
+    {"pki-role", offsetof(struct config_login, pki_role), FORM_TEXT, CERT, 0},
     {"audience", offsetof(struct config_login, audience), FORM_TEXT, TOKEN_KEY, 0},
     {"issuer", offsetof(struct config_login, issuer), FORM_TEXT, TOKEN_KEY, 0},
     {"subject", offsetof(struct config_login, subject), FORM_TEXT, TOKEN_KEY, 0},

@@ -79,6 +79,8 @@ static const cyaml_schema_field_t login_fields[] = {
     MAY("password-file", struct config_login, password_file),
     MAY("key", struct config_login, key),
     FLAG("share-with-ssh", struct config_login, share_with_ssh),
+    MAY("pki-mount", struct config_login, pki_mount),
+    MAY("pki-role", struct config_login, pki_role),
     MAY("audience", struct config_login, audience),
     MAY("issuer", struct config_login, issuer),
     MAY("subject", struct config_login, subject),

@@ -29,6 +29,8 @@ static void put_login(const struct config_login *l, struct vault_conf *to)
     to->user = l->user;
     to->password_file = l->password_file;
     to->client_key = l->key;
+    to->pki_mount = l->pki_mount;
+    to->pki_role = l->pki_role;
     to->jwt_audience = l->audience;
     to->jwt_issuer = l->issuer;
     to->jwt_subject = l->subject;

@@ -30,6 +30,8 @@ static const size_t conf_texts[] = {
     offsetof(struct vault_conf, client_public_pem),
     offsetof(struct vault_conf, client_problem),
     offsetof(struct vault_conf, client_cert_pem),
+    offsetof(struct vault_conf, pki_mount),
+    offsetof(struct vault_conf, pki_role),
     offsetof(struct vault_conf, jwt_issuer),
     offsetof(struct vault_conf, jwt_subject),
     offsetof(struct vault_conf, jwt_audience),

@@ -53,7 +53,9 @@ struct vault_conf {
     const char *client_public_pem; /* its public half, SubjectPublicKeyInfo; NULL: not found ... */
     const char *client_problem;    /* ... because of this, which is the login's error */
     const char *client_cert_pem;   /* cert: its certificate, leaf first, then the chain */
-    const char *jwt_issuer;        /* token-key: claims; NULL: "holdfast" */
+    const char *pki_mount;         /* cert: where a next certificate comes from; for enroll/ */
+    const char *pki_role;
+    const char *jwt_issuer; /* token-key: claims; NULL: "holdfast" */
     const char *jwt_subject, *jwt_audience;
     bool revoke_on_stop;          /* a Vault token that a login gave ends at a clean stop */
     const char *proxy, *no_proxy; /* as libcurl has them; NULL: the environment's */

@@ -133,6 +133,8 @@ static void assert_logins_are_the_same(const struct vault_conf *a, const struct 
     assert_string_equal(a->client_problem, b->client_problem);
     assert_string_equal(a->client_cert_pem, b->client_cert_pem);
     assert_string_equal(a->jwt_issuer, b->jwt_issuer);
+    assert_string_equal(a->pki_mount, b->pki_mount);
+    assert_string_equal(a->pki_role, b->pki_role);
     assert_string_equal(a->jwt_subject, b->jwt_subject);
     assert_string_equal(a->jwt_audience, b->jwt_audience);
     assert_string_equal(a->proxy, b->proxy);
@@ -153,6 +155,8 @@ static void every_login_survives_the_way_and_a_copy(void **state)
         .client_problem = "why",
         .client_cert_pem = "C",
         .jwt_issuer = "i",
+        .pki_mount = "pki",
+        .pki_role = "agent",
         .jwt_subject = "s",
         .jwt_audience = "a",
         .proxy = "http://p",
