@@ -218,7 +218,7 @@ static void take_renewal(struct vault_auth *a, const struct vault_conf *server,
 {
     a->lease.ttl_s = lease->ttl_s;
     a->lease.renewable = lease->renewable;
-    a->is_final = lease->ttl_s > 0 && lease->ttl_s < a->whole_s - a->whole_s / 10;
+    a->is_final = lease->ttl_s > 0 && lease->ttl_s < a->whole_s - a->whole_s / 10 - 1; /* rounded */
     set_times(a, server);
 }
 
