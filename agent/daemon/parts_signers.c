@@ -29,6 +29,7 @@ static void put_login(const struct config_login *l, struct vault_conf *to)
     to->user = l->user;
     to->password_file = l->password_file;
     to->client_key = l->key;
+    to->client_key_shared = l->share_with_ssh;
     to->pki_mount = l->pki_mount;
     to->pki_role = l->pki_role;
     to->jwt_audience = l->audience;

@@ -50,6 +50,7 @@ struct vault_conf {
     const char *user;          /* userpass */
     const char *password_file;
     const char *client_key;        /* cert, token-key: a PKCS#11 URI, the agent's name for it */
+    bool client_key_shared;        /* it may be an SSH identity's too; for the agent alone */
     const char *client_public_pem; /* its public half, SubjectPublicKeyInfo; NULL: not found ... */
     const char *client_problem;    /* ... because of this, which is the login's error */
     const char *client_cert_pem;   /* cert: its certificate, leaf first, then the chain */
