@@ -17,10 +17,9 @@ static struct err *check(const struct vault_conf *server)
     const struct vault_client_cert cert = vault_client_cert_of(server);
 
     if (server->client_public_pem == NULL || server->client_cert_pem == NULL) {
-        return err_new(ERR_NOT_FOUND, "%s",
-                       server->client_problem != NULL
-                           ? server->client_problem
-                           : "there is no key with a certificate to log in with");
+        return server->client_problem != NULL
+                   ? err_new(ERR_NOT_FOUND, "%s", server->client_problem)
+                   : err_new(ERR_GONE, "the key to log in with has not been read yet");
     }
     return cert.key != NULL ? vault_client_cert_check(&cert)
                             : err_new(ERR_INPUT, "no key to log in with is configured");

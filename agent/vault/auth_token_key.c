@@ -25,9 +25,9 @@ static struct err *find_scheme(const struct vault_conf *server, enum scheme *ret
     EVP_PKEY *key = NULL;
 
     if (server->client_public_pem == NULL) {
-        return err_new(ERR_NOT_FOUND, "%s",
-                       server->client_problem != NULL ? server->client_problem
-                                                      : "there is no key to log in with");
+        return server->client_problem != NULL
+                   ? err_new(ERR_NOT_FOUND, "%s", server->client_problem)
+                   : err_new(ERR_GONE, "the key to log in with has not been read yet");
     }
     if (server->client_key == NULL) {
         return err_new(ERR_INPUT, "no key to log in with is configured");
@@ -95,10 +95,10 @@ static struct err *make_jwt(const struct vault_api *api, enum scheme scheme, str
 
 static bool skew_of(const struct vault_api *api, int64_t *ret_s)
 {
-    if (api->skew == NULL || !atomic_load(&api->skew->known)) {
+    if (!atomic_load(&api->link->has_skew)) {
         return false;
     }
-    *ret_s = atomic_load(&api->skew->s);
+    *ret_s = atomic_load(&api->link->skew_s);
     return true;
 }
 
