@@ -222,6 +222,20 @@ static void take_renewal(struct vault_auth *a, const struct vault_conf *server,
     set_times(a, server);
 }
 
+/* A new one while the old one works. One that came as a value is there for good. */
+static void replace(struct vault_auth *a, const struct vault_api *api)
+{
+    if (!a->lease.is_ours && api->server->token != NULL) {
+        a->act_at.ms = INT64_MAX;
+        return;
+    }
+    AUTO(err_free) struct err *e = log_in(a, api);
+
+    if (e != NULL) {
+        act_later(a);
+    }
+}
+
 /* Never fails: what cannot be renewed is used until it ends. */
 static void renew(struct vault_auth *a, const struct vault_api *api)
 {
@@ -243,19 +257,9 @@ static void renew(struct vault_auth *a, const struct vault_api *api)
         return;
     }
     a->is_final = err_is(e, ERR_DENIED);
-    act_later(a);
-}
-
-/* A new one while the old one works. One that came as a value is there for good. */
-static void replace(struct vault_auth *a, const struct vault_api *api)
-{
-    if (!a->lease.is_ours && api->server->token != NULL) {
-        a->act_at.ms = INT64_MAX;
-        return;
-    }
-    AUTO(err_free) struct err *e = log_in(a, api);
-
-    if (e != NULL) {
+    if (a->is_final) {
+        replace(a, api);
+    } else {
         act_later(a);
     }
 }

@@ -1,5 +1,6 @@
 """The life of a Vault token in holdfast-vault: renewed, replaced before its end, used up, revoked."""
 
+import datetime
 import itertools
 import os
 import signal
@@ -39,9 +40,11 @@ def accessors(bao):
 
 
 def left_of(bao, accessor):
-    """How many seconds a token has left; 0 when it is gone."""
+    """How many seconds a token has left (whole ones are too coarse here); 0 when it is gone."""
     try:
-        return bao.api("POST", "auth/token/lookup-accessor", {"accessor": accessor})["data"]["ttl"]
+        token = bao.api("POST", "auth/token/lookup-accessor", {"accessor": accessor})["data"]
+        end = datetime.datetime.fromisoformat(token["expire_time"])
+        return (end - datetime.datetime.now(datetime.timezone.utc)).total_seconds()
     except BaoError as e:
         assert "invalid accessor" in str(e)
         return 0
