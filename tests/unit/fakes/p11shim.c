@@ -12,7 +12,7 @@
  * A plan is a list of steps CALL:WHEN:ACTION, separated by commas or newlines:
  *   CALL    C_Sign, C_OpenSession, ... (those that WRAP below lists)
  *   WHEN    N: the N-th such call since the plan was read; N+: that and all later ones; *: all
- *   ACTION  CKR_DEVICE_REMOVED, 0x30, ...   return this, without calling the real module
+ *   ACTION  CKR_DEVICE_REMOVED, 0x30, ...   return this, without calling the real module; 0x0: pretend
  *           crash        die of SIGSEGV, as vendor code does
  *           hang         never return
  *           sleep=MS     wait, then call the real module
@@ -72,6 +72,9 @@ static const struct {
     {"CKR_DEVICE_REMOVED", CKR_DEVICE_REMOVED},
     {"CKR_TOKEN_NOT_PRESENT", CKR_TOKEN_NOT_PRESENT},
     {"CKR_TOKEN_NOT_RECOGNIZED", CKR_TOKEN_NOT_RECOGNIZED},
+    {"CKR_TOKEN_WRITE_PROTECTED", CKR_TOKEN_WRITE_PROTECTED},
+    {"CKR_SESSION_READ_ONLY", CKR_SESSION_READ_ONLY},
+    {"CKR_ACTION_PROHIBITED", CKR_ACTION_PROHIBITED},
     {"CKR_SESSION_HANDLE_INVALID", CKR_SESSION_HANDLE_INVALID},
     {"CKR_SESSION_COUNT", CKR_SESSION_COUNT},
     {"CKR_SESSION_CLOSED", CKR_SESSION_CLOSED},
