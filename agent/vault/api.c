@@ -22,6 +22,8 @@
 
 enum { WORDS_MAX_BYTES = 500, DEFAULT_TIMEOUT_MS = 10000, CONNECT_MS = 3000, SIGN_MS = 10000 };
 
+#define SEALED "Vault is sealed"
+
 /* --- JSON ------------------------------------------------------------------------------------- */
 
 static void *wiped_malloc(size_t size)
@@ -147,7 +149,7 @@ static struct err *refusal(unsigned status, struct view body)
     words_of(body, words);
     snprintf(name, sizeof name, "HTTP %u", status);
     if (status == 503 && strstr(words, "sealed") != NULL) {
-        return err_native(ERR_REMOTE, ERR_DOMAIN_HTTP, status, name, "Vault is sealed");
+        return err_native(ERR_REMOTE, ERR_DOMAIN_HTTP, status, name, SEALED);
     }
     if (words[0] != '\0') {
         return err_native(code_of(status, words), ERR_DOMAIN_HTTP, status, name, "Vault says: %s",
@@ -265,11 +267,11 @@ static struct err *redirected(struct err *e, const struct vault_http_answer *a)
                    where);
 }
 
-static void note_skew(struct vault_skew *skew, const struct vault_http_answer *a)
+static void note_skew(struct vault_link *link, const struct vault_http_answer *a)
 {
-    if (skew != NULL && a->has_date) {
-        atomic_store(&skew->s, a->date.s - wall_now().s);
-        atomic_store(&skew->known, true);
+    if (a->has_date) {
+        atomic_store(&link->skew_s, a->date.s - wall_now().s);
+        atomic_store(&link->has_skew, true);
     }
 }
 
@@ -280,7 +282,7 @@ static struct err *try_once(const struct vault_api *api, const struct vault_http
     struct err *e = vault_http_do(api->http, request, &answer);
 
     *o = (struct outcome){answer.retry_after_ms, answer.status, answer.unsent};
-    note_skew(api->skew, &answer);
+    note_skew(api->link, &answer);
     if (e != NULL) {
         return e;
     }
@@ -330,6 +332,7 @@ static struct err *try_address(const struct vault_api *api, const struct vault_a
     request.token = call->token;
     request.body = body;
     request.is_long = call->is_long;
+    request.pool = api->link->pool;
     request.ask_fd = api->ask_fd;
     request.proves_key = call->proves_key;
     request.timeout_ms = longest < left ? longest : left;
@@ -384,6 +387,11 @@ static uint32_t seed(void)
     return s;
 }
 
+static bool is_sealed(const struct err *e)
+{
+    return vault_api_is_status(e, 503) && strstr(err_text(e), SEALED) != NULL;
+}
+
 static struct err *repeat(const struct vault_api *api, const struct vault_api_call *call,
                           struct view body, struct vault_api_answer *ret)
 {
@@ -395,7 +403,8 @@ static struct err *repeat(const struct vault_api *api, const struct vault_api_ca
             return NULL;
         }
         int64_t wait = vault_retry_wait_ms(&(struct vault_try){
-            .failure = failure_of(e, &o, call->once),
+            .failure = api->sealed_is_final && is_sealed(e) ? VAULT_FAIL_FINAL
+                                                            : failure_of(e, &o, call->once),
             .attempt = attempt,
             .retry_after_ms = o.retry_after_ms,
             .left_ms = mono_left_ms(api->deadline),

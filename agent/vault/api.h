@@ -7,10 +7,11 @@
 #include "vault/conf.h"
 #include "vault/http.h"
 
-/** How far a server's clock is ahead of ours. */
-struct vault_skew {
-    atomic_bool known;
-    atomic_llong s;
+/** What all workers share of one server as it is configured now. */
+struct vault_link {
+    struct vault_pool *pool;
+    atomic_llong skew_s; /* how far its clock is ahead of ours, when it answered last */
+    atomic_bool has_skew;
 };
 
 /** Who calls, on behalf of one request of the agent. All is borrowed. */
@@ -18,9 +19,9 @@ struct vault_api {
     struct vault_http *http;
     const struct vault_conf *server;
     struct mono deadline; /* for all calls together */
+    bool sealed_is_final; /* who asks would rather know that Vault is sealed than wait */
     atomic_uint *good;    /* which of its addresses answered last; shared by all workers */
-    struct vault_skew
-        *skew;  /* what its answers' dates say; shared by all workers; NULL: no matter */
+    struct vault_link *link;
     int ask_fd; /* this thread's socket for vault_ask_signature(); -1: none */
 };
 

@@ -210,6 +210,7 @@ static struct err *ask_health(struct vault_check_run *run, size_t i, struct vaul
     request.namespace_ = NULL; /* sys/health is the server's, not a namespace's */
     request.timeout_ms = longest < left ? longest : left;
     request.peer = peer;
+    request.pool = api->link->pool;
     request.cert = (struct vault_client_cert){0}; /* what the server shows, not what we do */
     return vault_http_do(api->http, &request, answer);
 }

@@ -6,10 +6,10 @@
  * where a bundle is configured, take in an answer without an end, or wait beyond its time. libcurl
  * keeps copies of headers and bodies for as long as it works on them; ours are wiped here.
  *
- * A handle is reset between requests, which forgets all settings and keeps the open connections. A
- * worker has one handle for all servers to which it shows no certificate, and one for each to which it
- * does (pool.c). A run of requests is then one TLS handshake, and one signature; what is to prove that
- * the key signs, a login, gets a connection of its own first, which the requests after it use too.
+ * A handle is reset between requests, which forgets all settings and keeps the open connections; a
+ * pool has the handles (pool.c). A run of requests is one TLS handshake, and with a client certificate
+ * one signature. What is to prove that the key signs, a login, gets a connection of its own first, which
+ * the requests after it use too.
  *
  * The signature is asked for in the middle of the handshake, with libcurl waiting: so its deadline is
  * the request's. Why it was refused is told by the asker, as libcurl has no words for it.
@@ -23,15 +23,13 @@
 #include "vault/peer.h"
 #include "vault/pool.h"
 
-enum { DAY_S = 24 * 60 * 60 };
+enum { DAY_S = 24 * 60 * 60, IDLE_S = 4 * 60 }; /* Vault closes what is idle for 5 minutes */
 
 struct vault_http {
-    struct vault_pool *pool;
-    struct vault_asker asker; /* the keys of its connections sign by it */
-    int ask_fd;
     char why[CURL_ERROR_SIZE];
     /* while a request runs */
-    CURL *curl;
+    struct vault_handle *handle;
+    CURL *curl; /* the handle's */
     const struct vault_http_request *request;
 };
 
@@ -50,35 +48,15 @@ struct err *vault_http_init(void)
                : err_new(ERR_BUG, "libcurl does not start");
 }
 
-static struct err *ask_agent(void *arg, const struct vault_question *q, struct mono deadline,
-                             struct buf *sig)
-{
-    const struct vault_http *h = arg;
-
-    return vault_ask_signature(h->ask_fd, q, deadline, sig);
-}
-
 struct err *vault_http_new(struct vault_http **ret)
 {
-    AUTO(vault_http_free) struct vault_http *h = calloc(1, sizeof *h);
-    struct err *e = h != NULL ? vault_pool_new(&h->pool) : err_nomem();
-
-    if (e == NULL) {
-        h->asker = (struct vault_asker){.ask = ask_agent, .arg = h};
-        *ret = take(&h);
-    }
-    return e;
+    *ret = calloc(1, sizeof **ret);
+    return *ret != NULL ? NULL : err_nomem();
 }
 
 void vault_http_free(struct vault_http **hp)
 {
-    struct vault_http *h = take(hp);
-
-    if (h != NULL) {
-        vault_pool_free(&h->pool);
-        vault_asker_deinit(&h->asker);
-        free(h);
-    }
+    free(take(hp));
 }
 
 void vault_http_answer_deinit(struct vault_http_answer *a)
@@ -227,16 +205,17 @@ static void set_trust(CURL *curl, const struct vault_http_request *r)
 /* Called between TCP and TLS of a new connection. */
 static CURLcode on_tls(CURL *curl, void *ssl_ctx, void *arg)
 {
-    struct vault_http *h = arg;
+    const struct vault_http *h = arg;
+    struct vault_asker *asker = &h->handle->asker;
 
     (void)curl;
     if (h->request->peer != NULL) {
         vault_peer_on_tls(h->request->peer, ssl_ctx);
     }
-    if (h->request->cert.key != NULL && h->asker.refusal == NULL) {
-        h->asker.refusal = vault_client_cert_install(&h->request->cert, &h->asker, ssl_ctx);
+    if (h->request->cert.key != NULL && asker->refusal == NULL) {
+        asker->refusal = vault_client_cert_install(&h->request->cert, asker, ssl_ctx);
     }
-    return h->asker.refusal == NULL ? CURLE_OK : CURLE_SSL_CERTPROBLEM;
+    return asker->refusal == NULL ? CURLE_OK : CURLE_SSL_CERTPROBLEM;
 }
 
 static void set_connection(struct vault_http *h, const struct vault_http_request *r)
@@ -246,6 +225,7 @@ static void set_connection(struct vault_http *h, const struct vault_http_request
     curl_easy_setopt(h->curl, CURLOPT_PROXY, r->proxy);
     curl_easy_setopt(h->curl, CURLOPT_NOPROXY, r->no_proxy);
     curl_easy_setopt(h->curl, CURLOPT_FRESH_CONNECT, (long)(r->proves_key || r->peer != NULL));
+    curl_easy_setopt(h->curl, CURLOPT_FORBID_REUSE, (long)(r->peer != NULL)); /* shows nothing */
     if (r->cert.key != NULL || r->peer != NULL) {
         curl_easy_setopt(h->curl, CURLOPT_SSL_SESSIONID_CACHE, 0L);
     }
@@ -288,6 +268,7 @@ static void set_options(struct vault_http *h, const struct vault_http_request *r
         {CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1},
         {CURLOPT_TIMEOUT_MS, (long)r->timeout_ms},
         {CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms},
+        {CURLOPT_MAXAGE_CONN, IDLE_S},
     };
 
     curl_easy_reset(h->curl);
@@ -342,8 +323,9 @@ static struct err *failure(struct vault_http *h, CURLcode rc, const struct vault
                                               : "the system's CA certificates";
     const char *name = curl_easy_strerror(rc);
 
-    if (h->asker.refusal != NULL) {
-        return err_add(take(&h->asker.refusal), "TLS handshake with the client certificate");
+    if (h->handle->asker.refusal != NULL) {
+        return err_add(take(&h->handle->asker.refusal),
+                       "TLS handshake with the client certificate");
     }
     if (in->too_long) {
         return err_native(ERR_PROTOCOL, ERR_DOMAIN_CURL, (unsigned long)rc, NULL,
@@ -380,16 +362,27 @@ static void note_answer(CURL *curl, struct vault_http_answer *ret)
 /* A handle, and what its callbacks look at. */
 static struct err *begin(struct vault_http *h, const struct vault_http_request *request)
 {
-    void *curl = NULL;
-    struct err *e = vault_pool_get(h->pool, &request->cert, &curl);
+    struct err *e = vault_pool_take(request->pool, &h->handle);
 
-    h->curl = curl;
+    if (e != NULL) {
+        return e;
+    }
+    h->curl = h->handle->curl;
     h->request = request;
-    h->ask_fd = request->ask_fd;
-    h->asker.deadline = mono_in(request->timeout_ms);
-    err_free(&h->asker.refusal);
+    h->handle->ask_fd = request->ask_fd;
+    h->handle->asker.deadline = mono_in(request->timeout_ms);
+    err_free(&h->handle->asker.refusal);
     h->why[0] = '\0';
-    return e;
+    return NULL;
+}
+
+/* The lists, the buffers and the request are about to go. */
+static void end(struct vault_http *h)
+{
+    curl_easy_reset(h->curl);
+    vault_pool_give(h->request->pool, &h->handle);
+    h->curl = NULL;
+    h->request = NULL;
 }
 
 struct err *vault_http_do(struct vault_http *h, const struct vault_http_request *request,
@@ -421,7 +414,6 @@ struct err *vault_http_do(struct vault_http *h, const struct vault_http_request 
         vault_peer_note(request->peer, h->curl, (int)rc);
     }
     e = rc == CURLE_OK ? NULL : failure(h, rc, request, &in);
-    curl_easy_reset(h->curl); /* the lists, the buffers and the request are about to go */
-    h->request = NULL;
+    end(h);
     return e;
 }

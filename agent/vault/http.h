@@ -3,11 +3,12 @@
 
 #include "vault/client_cert.h"
 
-/** One worker's HTTP client; keeps its connections open between requests, but none beyond the client
- * certificate that it showed. Not for two threads. */
+/** One worker's HTTP client. Not for two threads; the connections, which stay open between requests, are
+ * a pool's. */
 struct vault_http;
 
 struct vault_peer;
+struct vault_pool;
 
 enum {
     VAULT_HTTP_ANSWER_MAX_BYTES = 1024 * 1024,
@@ -27,6 +28,7 @@ struct vault_http_request {
     const char *namespace_;        /* NULL: none */
     const char *ca_bundle;         /* file; NULL: ... */
     const char *ca_pem;            /* ... this text; NULL: the system's */
+    struct vault_pool *pool;       /* of the server: see struct vault_link */
     struct vault_client_cert cert; /* what to show of us */
     int ask_fd;                    /* this thread's, for signatures; see vault_ask_signature() */
     bool proves_key;               /* a new connection is made for it */

@@ -1,49 +1,53 @@
 /*
- * A worker's libcurl handles. libcurl keeps the connections of a handle open and takes one up again
- * for the same host and the same CA certificates. It does not know of client certificates that it did
- * not load itself. So connections that show one have a handle for it, and when the certificate or
- * the key of a server is replaced, the old handle goes with all its connections and sessions: nothing
- * of the old certificate can be used for the new.
+ * The connections to one server. libcurl keeps those of a handle open, so the handle that was used
+ * last is the one to use next, by whichever worker: requests that come one after the other are then
+ * one TLS handshake, and with a client certificate one signature. Requests at the same time have a
+ * handle each. A thread has a handle alone from take to give; libcurl wants no more than that.
  *
- * Servers without one share a handle. Handles are few: the one unused for longest makes room.
+ * A pool lives as long as one edition of a server's configuration. libcurl would go on using a
+ * connection, or resume its session, when the client certificate has been replaced, for it does not
+ * know of certificates that it did not load itself; so with the edition all of that goes.
+ *
+ * The asker is the handle's, because the connections and their keys are: it asks at the socket of the
+ * thread that has the handle now.
  */
 #include "vault/pool.h"
 
 #include <curl/curl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/queue.h>
 
-enum { HANDLES_MAX = VAULT_SERVERS_MAX };
-
-struct handle {
-    TAILQ_ENTRY(handle) link; /* on the pool's list, the last used first */
-    CURL *curl;
-    char *server, *key, *cert_pem; /* server NULL: shows nothing */
+struct entry {
+    struct vault_handle handle;
+    SLIST_ENTRY(entry) link; /* on the pool's list while nobody has it */
 };
 
 struct vault_pool {
-    TAILQ_HEAD(handle_list, handle) list;
-    unsigned n;
+    pthread_mutex_t lock;     /* guards the list */
+    SLIST_HEAD(, entry) idle; /* the last used first; as many as there are threads at most */
 };
 
-static void handle_free(struct handle **hp)
+static struct err *ask_agent(void *arg, const struct vault_question *q, struct mono deadline,
+                             struct buf *sig)
 {
-    struct handle *h = take(hp);
+    const struct vault_handle *h = arg;
 
-    if (h != NULL) {
-        curl_easy_cleanup(h->curl);
-        free(h->server);
-        free(h->key);
-        free(h->cert_pem);
-        free(h);
-    }
+    return vault_ask_signature(h->ask_fd, q, deadline, sig);
 }
 
-static void drop(struct vault_pool *p, struct handle *h)
+static struct err *entry_new(struct entry **ret)
 {
-    TAILQ_REMOVE(&p->list, h, link);
-    p->n--;
-    handle_free(&h);
+    struct entry *e = calloc(1, sizeof *e);
+
+    if (e == NULL || (e->handle.curl = curl_easy_init()) == NULL) {
+        free(e);
+        return err_nomem();
+    }
+    e->handle.ask_fd = -1;
+    e->handle.asker = (struct vault_asker){.ask = ask_agent, .arg = &e->handle};
+    *ret = e;
+    return NULL;
 }
 
 struct err *vault_pool_new(struct vault_pool **ret)
@@ -53,7 +57,8 @@ struct err *vault_pool_new(struct vault_pool **ret)
     if (p == NULL) {
         return err_nomem();
     }
-    TAILQ_INIT(&p->list);
+    pthread_mutex_init(&p->lock, NULL);
+    SLIST_INIT(&p->idle);
     *ret = p;
     return NULL;
 }
@@ -61,68 +66,48 @@ struct err *vault_pool_new(struct vault_pool **ret)
 void vault_pool_free(struct vault_pool **pp)
 {
     struct vault_pool *p = take(pp);
+    struct entry *e;
 
-    while (p != NULL && !TAILQ_EMPTY(&p->list)) {
-        drop(p, TAILQ_FIRST(&p->list));
+    if (p == NULL) {
+        return;
     }
+    while ((e = SLIST_FIRST(&p->idle)) != NULL) {
+        SLIST_REMOVE_HEAD(&p->idle, link);
+        curl_easy_cleanup(e->handle.curl); /* before the asker of its connections' keys */
+        vault_asker_deinit(&e->handle.asker);
+        free(e);
+    }
+    pthread_mutex_destroy(&p->lock);
     free(p);
 }
 
-static struct handle *find(const struct vault_pool *p, const char *server)
+struct err *vault_pool_take(struct vault_pool *p, struct vault_handle **ret)
 {
-    struct handle *h;
-
-    TAILQ_FOREACH(h, &p->list, link)
-    {
-        if (text_eq(h->server, server) || (h->server == NULL && server == NULL)) {
-            return h;
-        }
-    }
-    return NULL;
-}
-
-static struct err *add(struct vault_pool *p, const struct vault_client_cert *c, struct handle **ret)
-{
-    AUTO(handle_free) struct handle *h = calloc(1, sizeof *h);
-
-    if (h == NULL || (h->curl = curl_easy_init()) == NULL) {
-        return err_nomem();
-    }
-    if (c->key != NULL) {
-        h->server = text_copy(c->server);
-        h->key = text_copy(c->key);
-        h->cert_pem = text_copy(c->cert_pem);
-        if (h->server == NULL || h->key == NULL || h->cert_pem == NULL) {
-            return err_nomem();
-        }
-    }
-    if (p->n >= HANDLES_MAX) {
-        drop(p, TAILQ_LAST(&p->list, handle_list));
-    }
-    *ret = take(&h);
-    TAILQ_INSERT_HEAD(&p->list, *ret, link);
-    p->n++;
-    return NULL;
-}
-
-struct err *vault_pool_get(struct vault_pool *p, const struct vault_client_cert *c, void **ret_curl)
-{
-    struct handle *h = find(p, c->key != NULL ? c->server : NULL);
     struct err *e = NULL;
 
-    if (h != NULL && c->key != NULL &&
-        !(text_eq(h->key, c->key) && text_eq(h->cert_pem, c->cert_pem))) {
-        drop(p, h);
-        h = NULL;
+    pthread_mutex_lock(&p->lock);
+    struct entry *entry = SLIST_FIRST(&p->idle);
+
+    if (entry != NULL) {
+        SLIST_REMOVE_HEAD(&p->idle, link);
     }
-    if (h == NULL) {
-        e = add(p, c, &h);
-    } else {
-        TAILQ_REMOVE(&p->list, h, link);
-        TAILQ_INSERT_HEAD(&p->list, h, link);
+    pthread_mutex_unlock(&p->lock);
+    if (entry == NULL) {
+        e = entry_new(&entry);
     }
     if (e == NULL) {
-        *ret_curl = h->curl;
+        *ret = &entry->handle;
     }
     return e;
+}
+
+void vault_pool_give(struct vault_pool *p, struct vault_handle **h)
+{
+    struct entry *entry = take(h); /* the handle is its first member */
+
+    if (entry != NULL) {
+        pthread_mutex_lock(&p->lock);
+        SLIST_INSERT_HEAD(&p->idle, entry, link);
+        pthread_mutex_unlock(&p->lock);
+    }
 }

@@ -91,7 +91,7 @@ static struct vault_api api_of(const struct vault_worker *w, struct vault_server
                               .server = &server->conf,
                               .deadline = deadline,
                               .good = &server->good,
-                              .skew = &server->skew,
+                              .link = &server->link,
                               .ask_fd = w->ask_fd};
 }
 

@@ -18,6 +18,7 @@
 #include <time.h>
 
 #include "vault/ops.h"
+#include "vault/pool.h"
 
 enum { KEEP_MS = 10000, REVOKE_EACH_MS = 700 };
 
@@ -45,6 +46,7 @@ struct vault_servers {
 static void entry_free(struct entry *e)
 {
     vault_auth_free(&e->server.auth);
+    vault_pool_free(&e->server.link.pool);
     vault_conf_deinit(&e->server.conf);
     free(e);
 }
@@ -69,6 +71,10 @@ static struct err *entry_new(struct vault_servers *s, struct vault_conf *conf, s
                          ? mono_in(entry->server.conf.renew_interval_s * 1000)
                          : (struct mono){INT64_MAX};
     struct err *e = vault_auth_new(entry->server.conf.login, s->memory, &entry->server.auth);
+
+    if (e == NULL) {
+        e = vault_pool_new(&entry->server.link.pool);
+    }
 
     if (e != NULL) {
         entry_free(entry);
@@ -130,7 +136,7 @@ static struct vault_api api_of(struct entry *e, struct vault_http *http, int ask
                               .server = &e->server.conf,
                               .deadline = deadline,
                               .good = &e->server.good,
-                              .skew = &e->server.skew,
+                              .link = &e->server.link,
                               .ask_fd = ask_fd};
 }
 

@@ -11,7 +11,7 @@ struct vault_server {
     struct vault_conf conf;
     struct vault_auth *auth;
     atomic_uint good; /* see struct vault_api */
-    struct vault_skew skew;
+    struct vault_link link;
 };
 
 /** vault_servers_new() - without any server yet. NOMEM */

@@ -110,12 +110,13 @@ class AppRole:
 class Bao:
     name = "one"
 
-    def __init__(self, folder=None, persistent=False, outlives=False, ca=None):
+    def __init__(self, folder=None, persistent=False, outlives=False, ca=None, listener=None):
         self._own_folder = folder is None
         self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="bao-"))
         self.folder.mkdir(parents=True, exist_ok=True)
         self.persistent = persistent
         self.outlives = outlives  # goes on when the process that started it ends
+        self.listener = listener or {}  # more of its settings: {"tls_max_version": "tls12"}
         self.ca = ca or Ca(self.folder / "tls", "OpenBao test CA")
         self.ca_path = self.ca.path
         self.root_token = self.unseal_key = None
@@ -177,7 +178,8 @@ class Bao:
             "storage": {"raft": raft} if self.persistent else {"inmem": {}},
             "listener": [{"tcp": {"address": f"127.0.0.1:{self.port}", "tls_cert_file": str(cert),
                                   "tls_key_file": str(key),
-                                  "cluster_address": f"127.0.0.1:{self.cluster_port}"}}],
+                                  "cluster_address": f"127.0.0.1:{self.cluster_port}",
+                                  **self.listener}}],
             "api_addr": self.address,
             "cluster_addr": f"https://127.0.0.1:{self.cluster_port}",
         }))

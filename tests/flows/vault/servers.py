@@ -91,8 +91,9 @@ class FakeVault:
     of the path that gives that, or a list of them, the last of which stays. What is not listed is
     answered as Vault answers a token without rights. raw: functions that write to the socket."""
 
-    def __init__(self, ca, names="IP:127.0.0.1", days=2):
+    def __init__(self, ca, names="IP:127.0.0.1", days=2, client_ca=None):
         self.ca, self.names, self.days, self.sni = ca, names, days, []
+        self.client_ca = client_ca  # asks for client certificates of this one
         self.answers, self.endless, self.raw, self.requests = {}, {}, {}, []
         self.connections = self.sent = 0
 
@@ -109,6 +110,9 @@ class FakeVault:
         cert, key = self.ca.issue("fake", self.names, days=self.days)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(cert, key)
+        if self.client_ca:
+            context.load_verify_locations(self.client_ca)
+            context.verify_mode = ssl.CERT_OPTIONAL
         context.sni_callback = lambda _socket, name, _context: self.sni.append(name)
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self._server.daemon_threads, self._server.fake = True, self
