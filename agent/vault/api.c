@@ -107,19 +107,33 @@ static void add_words(char *words, const char *text)
 }
 
 /* {"errors": ["...", ...]}; some answers carry data and warnings instead, which say nothing. */
-static void words_of(struct view body, char words[WORDS_MAX_BYTES])
+static void words_at(const json_t *root, const char *name, char words[WORDS_MAX_BYTES])
 {
-    AUTO(vault_json_free) json_t *root = json_loadb((const char *)body.p, body.len, 0, NULL);
-    const json_t *errors = json_object_get(root, "errors");
+    const json_t *list = json_object_get(root, name);
 
     words[0] = '\0';
-    for (size_t i = 0; i < json_array_size(errors); i++) {
-        const char *text = json_string_value(json_array_get(errors, i));
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *text = json_string_value(json_array_get(list, i));
 
         if (text != NULL) {
             add_words(words, text);
         }
     }
+}
+
+static void words_of(struct view body, char words[WORDS_MAX_BYTES])
+{
+    AUTO(vault_json_free) json_t *root = json_loadb((const char *)body.p, body.len, 0, NULL);
+
+    words_at(root, "errors", words);
+}
+
+char *vault_api_warnings(const json_t *root)
+{
+    char words[WORDS_MAX_BYTES];
+
+    words_at(root, "warnings", words);
+    return words[0] != '\0' ? text_safe(view_cstr(words)) : NULL;
 }
 
 static enum err_code code_of(unsigned status, const char *words)
@@ -155,8 +169,13 @@ static struct err *refusal(unsigned status, struct view body)
         return err_native(code_of(status, words), ERR_DOMAIN_HTTP, status, name, "Vault says: %s",
                           words);
     }
+    bool page = body.len > 0 && body.p[0] == '<';
+
     return err_native(code_of(status, words), ERR_DOMAIN_HTTP, status, name,
-                      "Vault answers with status %u and no reason", status);
+                      page ? "the answer is a page for people, with status %u: that is not Vault, "
+                             "but perhaps a proxy in front of it"
+                           : "Vault answers with status %u and no reason",
+                      status);
 }
 
 struct err *vault_api_read(unsigned status, struct view body, json_t **ret)

@@ -65,6 +65,9 @@ void vault_api_answer_deinit(struct vault_api_answer *a);
  * @ret: the object, or NULL for an empty one (caller owns), written on success only */
 struct err *vault_api_read(unsigned status, struct view body, json_t **ret) MUST_CHECK;
 
+/** vault_api_warnings() - what Vault says beside an answer, as one line (caller owns); NULL: nothing */
+char *vault_api_warnings(const json_t *root);
+
 /** vault_api_is_forbidden() - is this Vault's 403 */
 bool vault_api_is_forbidden(const struct err *e);
 /** vault_api_is_status() - did an answer with this HTTP status cause @e; false for NULL */
