@@ -67,6 +67,9 @@ int cli_fail(struct err *e);
  * Errors: DENIED ("nothing was ..." as @nothing says), INPUT (standard input is no terminal) */
 struct err *cli_confirm(const struct cli *c, const char *nothing, const char *fmt, ...)
     PRINTF_LIKE(3, 4) MUST_CHECK;
+/** cli_ask_secret() - a line from the terminal, which does not show it. PIN: there is no terminal, or
+ * nothing was typed, as @what says ("the PIN") */
+struct err *cli_ask_secret(const char *prompt, const char *what, struct secret **ret) MUST_CHECK;
 /** cli_read() - a whole file, or standard input for "-"; at most @max_bytes */
 struct err *cli_read(const char *path, size_t max_bytes, struct buf *out) MUST_CHECK;
 /** cli_absolute() - a path as another process has to be told it (caller owns; NULL: no memory) */
@@ -84,9 +87,11 @@ int cmd_ca_show(struct cli *c);
 int cmd_config_check(struct cli *c);
 int cmd_connect(struct cli *c);
 int cmd_connector_test(struct cli *c);
+int cmd_enroll(struct cli *c);
 int cmd_export(struct cli *c);
 int cmd_infrastructure_test(struct cli *c);
 int cmd_init(struct cli *c);
+int cmd_key_certify(struct cli *c);
 int cmd_key_delete(struct cli *c);
 int cmd_key_generate(struct cli *c);
 int cmd_key_list(struct cli *c);

@@ -176,17 +176,15 @@ int cmd_token_show(struct cli *c)
     return CLI_OK;
 }
 
-/* A line from the terminal without showing it. */
-static struct err *ask_pin(const char *prompt, struct secret **ret)
+struct err *cli_ask_secret(const char *prompt, const char *what, struct secret **ret)
 {
     AUTO(auto_close) int tty = open("/dev/tty", O_RDWR | O_CLOEXEC);
     struct termios shown;
-    char line[256];
+    char line[1024];
     ssize_t n;
 
     if (tty < 0 || tcgetattr(tty, &shown) < 0) {
-        return err_new(ERR_PIN, "no terminal to ask for the PIN on; configure a PIN source instead "
-                                "(tokens: pin: in holdfast.yaml)");
+        return err_new(ERR_PIN, "no terminal to ask for %s on", what);
     }
     struct termios hidden = shown;
 
@@ -195,7 +193,7 @@ static struct err *ask_pin(const char *prompt, struct secret **ret)
     n = write(tty, prompt, strlen(prompt)) < 0 ? -1 : read(tty, line, sizeof line - 1);
     tcsetattr(tty, TCSAFLUSH, &shown);
     if (write(tty, "\n", 1) < 0 || n <= 1) {
-        return err_new(ERR_PIN, "no PIN was given");
+        return err_new(ERR_PIN, "%s was not given", what);
     }
     struct err *e = secret_new(view_of(line, (size_t)n - (line[n - 1] == '\n')), ret);
 
@@ -213,7 +211,8 @@ static struct err *unlock_body(struct cli *c, json_t **ret)
         AUTO(auto_free) char *prompt =
             text_fmt("PIN of token %s: ", cli_argument(c, 0) != NULL ? cli_argument(c, 0) : "");
 
-        e = prompt != NULL ? ask_pin(prompt, &pin) : err_nomem();
+        e = prompt != NULL ? cli_ask_secret(prompt, "the PIN", &pin) : err_nomem();
+        e = err_add(e, "a PIN can be configured as well (tokens: pin: in holdfast.yaml)");
     }
     if (e == NULL && pin != NULL) {
         json_object_set_new(body, "pin", json_string(secret_text(pin)));

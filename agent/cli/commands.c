@@ -37,6 +37,15 @@ const struct cli_command cli_commands[] = {
     {"key public", "KEY", 1, 1, "the public key as an OpenSSH line", NULL, NULL, cmd_key_public},
     {"key delete", "KEY", 1, 1, "remove a key pair from its token, for good", NULL, options_delete,
      cmd_key_delete},
+    {"key certify", "KEY", 1, 1, "get an X.509 certificate for a key, and store it on the token",
+     "It comes out of a PKI engine of Vault, and is proven before it is stored.", options_certify,
+     cmd_key_certify},
+    {"enroll", "SIGNER", 1, 1, "take this machine to a Vault login by a key on its token",
+     "SIGNER is a vault of holdfast.yaml whose login is cert, with a key. The key is made,\n"
+     "a PKI role of Vault certifies it, and it logs in. The first login is by a one-time\n"
+     "token, response-wrapped, which is asked for when it is needed, and not shown. Run\n"
+     "again, it goes on where it stopped.",
+     options_enroll, cmd_enroll},
     {"renew", "NAME", 1, 1, "renew the certificates of an identity now", NULL, NULL, cmd_renew},
     {"ca show", "SIGNER", 1, 1, "the built-in signer's key, and what it has revoked", NULL, NULL,
      cmd_ca_show},

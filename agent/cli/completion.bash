@@ -29,6 +29,9 @@ _holdfast() {
         ["key show"]="--prove"
         ["key public"]=""
         ["key delete"]="--yes --force"
+        ["key certify"]="--signer --pki-mount --pki-role --common-name --alt-name --ttl --ca-file"
+        ["enroll"]="--pki-mount --pki-role --common-name --alt-name --ttl --ca-file \
+            --wrapped-token-file --wrapping-path --key-type --bits --allow-extractable --renew"
         ["renew"]=""
         ["ca show"]=""
         ["ca revoke"]="--serial --key-id --certificate --reason"

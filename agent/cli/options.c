@@ -43,6 +43,33 @@ const struct cli_option options_delete[] = {
     {NULL, NULL, NULL},
 };
 
+const struct cli_option options_certify[] = {
+    {"signer", "SIGNER", "a Vault of holdfast.yaml, as which it is asked for"},
+    {"pki-mount", "MOUNT", "of the PKI engine; else the signer's pki-mount, or pki"},
+    {"pki-role", "ROLE", "of the PKI engine; else the signer's pki-role"},
+    {"common-name", "NAME", "whom it is for"},
+    {"alt-name", "NAME", "DNS:, IP:, email: or URI: and a name; may be repeated"},
+    {"ttl", "DURATION", "validity asked for, such as 30d; else the role's"},
+    {"ca-file", "FILE", "PEM of the CA that has to have issued it"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_option options_enroll[] = {
+    {"pki-mount", "MOUNT", "of the PKI engine; else the signer's pki-mount, or pki"},
+    {"pki-role", "ROLE", "of the PKI engine; else the signer's pki-role"},
+    {"common-name", "NAME", "whom it is for; else this machine's name"},
+    {"alt-name", "NAME", "DNS:, IP:, email: or URI: and a name; may be repeated"},
+    {"ttl", "DURATION", "validity asked for, such as 30d; else the role's"},
+    {"ca-file", "FILE", "PEM of the CA that has to have issued it"},
+    {"wrapped-token-file", "FILE", "the one-time token; - is standard input"},
+    {"wrapping-path", "PATH", "which has to have made it (auth/token/create)"},
+    {"key-type", "TYPE", "of a key that is made: p256 (default), p384, p521, rsa"},
+    {"bits", "BITS", "for rsa: 2048, 3072 (default) or 4096"},
+    {"allow-extractable", NULL, "also a key that could be taken out of its token"},
+    {"renew", NULL, "another certificate, where a valid one is there, too"},
+    {NULL, NULL, NULL},
+};
+
 const struct cli_option options_unlock[] = {
     {"last-try", NULL, "use the PIN's last try before the token locks"},
     {"configured", NULL, "run the configured PIN sources again, ask nothing"},

@@ -10,6 +10,8 @@ extern const struct cli_option options_show[];
 extern const struct cli_option options_revoke[];
 extern const struct cli_option options_audit[];
 extern const struct cli_option options_delete[];
+extern const struct cli_option options_certify[];
+extern const struct cli_option options_enroll[];
 extern const struct cli_option options_unlock[];
 extern const struct cli_option options_connect[];
 extern const struct cli_option options_init[];

@@ -68,6 +68,7 @@ struct control_deps {
     const char *config_file;
     const char *connect_helper; /* path of holdfast-connect */
     void (*counters)(void *arg, struct control_counters *ret);
+    void (*on_certificates)(void *arg); /* a token got another X.509 certificate; may be NULL */
     void *arg;
     int64_t wait_max_ms;  /* no request waits longer; 0: as long as its resource says */
     int64_t heartbeat_ms; /* 0: CONTROL_HEARTBEAT_MS */

@@ -161,7 +161,7 @@ static struct err *find_by_uri(struct remote *remote, const char *uri, struct re
     return err_is(e, ERR_INPUT) ? err_recode(e, ERR_EXISTS) : e; /* it fits more than one */
 }
 
-static struct err *find_key(struct control_request *r, struct remote_key **ret)
+struct err *control_key_find(struct control_request *r, struct remote_key **ret)
 {
     struct remote *remote = control_deps_of(r)->remote;
     const char *what = control_param(r, "key");
@@ -196,7 +196,7 @@ static struct err *find_key(struct control_request *r, struct remote_key **ret)
 struct err *control_key_get(struct control_request *r)
 {
     struct remote_key *k = NULL;
-    struct err *e = find_key(r, &k);
+    struct err *e = control_key_find(r, &k);
 
     if (e == NULL) {
         control_answer(r, 200, key_json(control_deps_of(r), k));
@@ -325,7 +325,7 @@ static struct err *may_delete(struct control_request *r, const struct remote_key
 struct err *control_key_delete(struct control_request *r)
 {
     struct remote_key *k = NULL;
-    struct err *e = find_key(r, &k);
+    struct err *e = control_key_find(r, &k);
 
     if (e == NULL) {
         e = may_delete(r, k);
@@ -363,7 +363,7 @@ static void on_proven(void *arg, struct err *e, const char *text)
 struct err *control_key_prove(struct control_request *r)
 {
     struct remote_key *k = NULL;
-    struct err *e = find_key(r, &k);
+    struct err *e = control_key_find(r, &k);
 
     if (e == NULL) {
         e = control_wait(r, PROVE_MS, "try to export a key", NULL, NULL);

@@ -33,7 +33,14 @@ extern const struct control_member control_key_generate_body[];
 extern const char *const control_keys_list_query[], *const control_key_delete_query[];
 /** control_keys_json() - of one token, or all for NULL; caller owns */
 json_t *control_keys_json(const struct control_deps *d, const struct remote_token *of);
+/** control_key_find() - the key of the path (borrowed), by label, id, fingerprint or URI. NOT_FOUND, EXISTS
+ * (it fits several) */
+struct err *control_key_find(struct control_request *r, struct remote_key **ret) MUST_CHECK;
 void control_key_warnings(const struct control_deps *d, json_t *warnings);
+
+/* --- enroll.c --- */
+control_handler control_enroll, control_key_certify;
+extern const struct control_member control_enroll_body[], control_key_certify_body[];
 
 /* --- identities.c --- */
 control_handler control_identities_list, control_identity_get, control_identity_renew;

@@ -432,6 +432,7 @@ void vault_status(const struct vault *v, size_t i, struct vault_status *ret)
 
 #include "control/fake_ca.h"
 #include "control/fake_connect.h"
+#include "control/fake_enroll.h"
 #include "control/fake_registry.h"
 #include "control/fake_vault.h"
 #include "control/fake_world.h"
