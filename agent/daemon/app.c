@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "control/control.h"
+#include "daemon/bind_login.h"
 #include "daemon/news.h"
 #include "daemon/parts.h"
 #include "protocol/protocol.h"
@@ -37,6 +38,7 @@ struct app {
     struct control_grant *grants;
     struct control *control;
     struct bind_registry *binder;
+    struct bind_login *logins; /* NULL: there is no Vault */
     struct news *news;
     struct event *on_signal[3];
     bool on_terminal; /* which may close */
@@ -47,6 +49,9 @@ static void on_remote_change(void *arg)
     struct app *a = arg;
 
     news_tokens(a->news, a->remote);
+    if (a->logins != NULL) { /* before the identities, which may want to log in at once */
+        bind_login_tokens(a->logins);
+    }
     if (a->identities != NULL) {
         identity_set_refresh(a->identities);
     }
@@ -60,6 +65,9 @@ static void on_identity_change(void *arg)
     struct app *a = arg;
 
     news_identities(a->news, a->identities);
+    if (a->logins != NULL) {
+        bind_login_look(a->logins);
+    }
     if (a->renew != NULL && !a->no_renewal) {
         renew_reconsider(a->renew);
     }
@@ -162,6 +170,16 @@ static struct err *make_identities(struct app *a)
     return e != NULL ? e : renew_new(a->loop, a->identities, seed, &a->renew);
 }
 
+static struct err *make_logins(struct app *a)
+{
+    const struct bind_login_deps deps = {.remote = a->remote,
+                                         .vault = a->signers.vault,
+                                         .identities = a->identities,
+                                         .audit = a->audit};
+
+    return deps.vault != NULL ? bind_login_new(&deps, &a->logins) : NULL;
+}
+
 static struct identity *identity_of(void *arg, const char *scope, const char *id)
 {
     const struct app *a = arg;
@@ -218,6 +236,7 @@ static struct err *bind_identities(struct app *a)
         .remote = a->remote,
         .identities = a->identities,
         .renew = a->renew,
+        .logins = a->logins,
     };
 
     return deps.registry != NULL ? parts_binder(a->config, &a->signers, &deps, &a->binder) : NULL;
@@ -248,6 +267,9 @@ static struct err *build(struct app *a, const struct app_options *o)
     }
     if (e == NULL) {
         e = make_identities(a);
+    }
+    if (e == NULL) {
+        e = make_logins(a);
     }
     if (e == NULL) {
         e = parts_registry_new(a->config, a->loop, a->signers.vault, &a->registry);
@@ -312,6 +334,7 @@ void app_free(struct app **ap)
     }
     control_free(&a->control);
     bind_registry_free(&a->binder);
+    bind_login_free(&a->logins);
     parts_registry_deinit(&a->registry);
     free(a->grants);
     parts_sockets_deinit(&a->sockets);

@@ -174,6 +174,9 @@ void bind_apply(struct bind_registry *b)
     put_all(b, "tokens", put_token);
     remove_all(b, "identities", remove_identity);
     put_all(b, "identities", put_identity);
+    if (b->deps.logins != NULL) {
+        bind_login_look(b->deps.logins);
+    }
     renew_reconsider(b->deps.renew);
     remove_all(b, "vaults", remove_vault);
     remove_all(b, "tokens", remove_token);

@@ -1,6 +1,7 @@
 #ifndef HF_DAEMON_BIND_REGISTRY_H
 #define HF_DAEMON_BIND_REGISTRY_H
 
+#include "daemon/bind_login.h"
 #include "daemon/bind_plan.h"
 #include "identity/identity.h"
 #include "pkcs11/remote/remote.h"
@@ -18,6 +19,7 @@ struct bind_deps {
     struct vault *vault;
     struct identity_set *identities;
     struct renew *renew;
+    struct bind_login *logins; /* hears of servers that were put; NULL: nobody does */
     struct bind_taken taken; /* deep-copied */
 };
 
