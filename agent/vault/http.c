@@ -17,6 +17,7 @@
 #include "vault/http.h"
 
 #include <curl/curl.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -314,6 +315,15 @@ static enum err_code code_of(CURLcode rc)
     }
 }
 
+/* A server that ends during the handshake: libcurl calls that an error of TLS. */
+static bool was_lost(const struct vault_http *h, CURLcode rc)
+{
+    long error = 0;
+
+    curl_easy_getinfo(h->curl, CURLINFO_OS_ERRNO, &error);
+    return rc == CURLE_SSL_CONNECT_ERROR && (error == ECONNRESET || error == EPIPE);
+}
+
 static struct err *failure(struct vault_http *h, CURLcode rc, const struct vault_http_request *r,
                            const struct intake *in)
 {
@@ -341,7 +351,8 @@ static struct err *failure(struct vault_http *h, CURLcode rc, const struct vault
         return err_native(ERR_INPUT, ERR_DOMAIN_CURL, (unsigned long)rc, name,
                           "%s cannot be read, or holds no PEM certificate", bundle);
     }
-    return err_native(code_of(rc), ERR_DOMAIN_CURL, (unsigned long)rc, name, "%s", why);
+    return err_native(was_lost(h, rc) ? ERR_GONE : code_of(rc), ERR_DOMAIN_CURL, (unsigned long)rc,
+                      name, "%s", why);
 }
 
 static void note_answer(CURL *curl, struct vault_http_answer *ret)
