@@ -72,7 +72,7 @@ void vault_auth_free(struct vault_auth **ap)
     if (a == NULL) {
         return;
     }
-    secret_free(&a->lease.token);
+    vault_lease_deinit(&a->lease);
     err_free(&a->failed);
     pthread_mutex_destroy(&a->lock);
     free(a);
@@ -81,6 +81,15 @@ void vault_auth_free(struct vault_auth **ap)
 const char *vault_auth_name(const struct vault_auth *a)
 {
     return a->method->name;
+}
+
+char *vault_auth_warnings(struct vault_auth *a)
+{
+    pthread_mutex_lock(&a->lock);
+    char *warnings = text_copy(a->lease.warnings);
+
+    pthread_mutex_unlock(&a->lock);
+    return warnings;
 }
 
 bool vault_auth_is_ours(struct vault_auth *a)
@@ -169,7 +178,7 @@ static void take_lease(struct vault_auth *a, const struct vault_conf *server,
     bool same =
         a->lease.token != NULL && view_eq(secret_view(a->lease.token), secret_view(lease->token));
 
-    secret_free(&a->lease.token);
+    vault_lease_deinit(&a->lease);
     a->lease = *lease;
     a->uses_left = lease->uses;
     a->answers_doubt = false;
@@ -253,7 +262,7 @@ static void renew(struct vault_auth *a, const struct vault_api *api)
     }
     if (e == NULL) {
         take_renewal(a, api->server, &lease);
-        secret_free(&lease.token); /* it is the same one */
+        vault_lease_deinit(&lease); /* it is the same one */
         return;
     }
     a->is_final = err_is(e, ERR_DENIED);

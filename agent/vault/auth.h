@@ -10,9 +10,12 @@ struct vault_lease {
     int64_t uses;         /* requests that it is good for; 0: any number */
     bool renewable;
     bool is_root;
-    bool is_ours;  /* a login gave it to us alone; false: it was handed over */
-    bool is_batch; /* it can be neither renewed nor revoked */
+    bool is_ours;   /* a login gave it to us alone; false: it was handed over */
+    bool is_batch;  /* it can be neither renewed nor revoked */
+    char *warnings; /* what Vault says beside it; owned, NULL: nothing */
 };
+
+void vault_lease_deinit(struct vault_lease *l);
 
 /**
  * A way to log in: one file, one row in auth.c's table.
@@ -59,6 +62,8 @@ struct err *vault_auth_new(enum vault_login login, struct vault_auth_memory *mem
 void vault_auth_free(struct vault_auth **a);
 /** vault_auth_name() - the method's: "a token", "AppRole" */
 const char *vault_auth_name(const struct vault_auth *a);
+/** vault_auth_warnings() - what Vault said beside its token (caller owns); NULL: nothing */
+char *vault_auth_warnings(struct vault_auth *a);
 /** vault_auth_is_ours() - there is a token, and a login gave it to us alone */
 bool vault_auth_is_ours(struct vault_auth *a);
 

@@ -162,6 +162,12 @@ uint64_t vault_auth_stamp(const struct vault_conf *server)
 
 /* --- the exchange ------------------------------------------------------------------------------- */
 
+void vault_lease_deinit(struct vault_lease *l)
+{
+    secret_free(&l->token);
+    auto_free(&l->warnings);
+}
+
 static int64_t number_at(const json_t *object, const char *name, int64_t max)
 {
     json_int_t n = json_integer_value(json_object_get(object, name));
@@ -203,6 +209,7 @@ struct err *vault_auth_read_lease(const json_t *root, struct vault_lease *ret)
             .is_root = vault_auth_has_root(auth),
             .is_ours = true,
             .is_batch = text_eq(json_string_value(json_object_get(auth, "token_type")), "batch"),
+            .warnings = vault_api_warnings(root),
         };
     }
     return e;
@@ -213,9 +220,8 @@ struct err *vault_auth_post(const struct vault_api *api, const char *user, const
 {
     const char *const parts[] = {"auth", api->server->login_mount, "login", user, NULL};
     AUTO(vault_api_answer_deinit) struct vault_api_answer answer = {0};
-    struct vault_api_call call = {.method = "POST",
-                                  .body = body,
-                                  .proves_key = api->server->login == VAULT_LOGIN_CERT};
+    struct vault_api_call call = {
+        .method = "POST", .body = body, .proves_key = api->server->login == VAULT_LOGIN_CERT};
 
     if (api->server->login_mount == NULL) {
         return err_new(ERR_INPUT, "no mount of the login is configured");

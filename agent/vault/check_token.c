@@ -12,7 +12,11 @@ void vault_check_login(struct vault_look *look, struct vault_report *r)
 
     vault_report_fact(r, "method", method);
     r->error = vault_auth_log_in(look->auth, &look->api);
-    snprintf(r->text, sizeof r->text, "logged in with %s", method);
+    AUTO(auto_free) char *warnings = r->error == NULL ? vault_auth_warnings(look->auth) : NULL;
+
+    r->state = warnings != NULL ? VAULT_STEP_WARNING : VAULT_STEP_OK;
+    snprintf(r->text, sizeof r->text, "logged in with %s%s%s", method,
+             warnings != NULL ? "; Vault warns: " : "", warnings != NULL ? warnings : "");
 }
 
 /* "a,b" into @out; true when one of them is "root". */

@@ -33,6 +33,9 @@ class Probe:
         line = ",".join([command, *(f"{k}={v}" for k, v in fields.items())])
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
+        return self.answer()
+
+    def answer(self):
         return json.loads(self.process.stdout.readline())
 
     def sign(self, key, **fields):
