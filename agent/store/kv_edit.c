@@ -72,13 +72,20 @@ static struct err *contended(const struct store_kv_edit *e, const char *who)
                       "%s is being changed by %s; try again in a moment", e->path, who);
 }
 
+/* No moment of an election: somebody has to unseal it. */
+static bool is_sealed(const struct err *e)
+{
+    return err_domain(e) == ERR_DOMAIN_HTTP && err_native_code(e) == 503 &&
+           strstr(err_text(e), "is sealed") != NULL;
+}
+
 /* What an operation on Vault ended with, when it is no success. */
 static void failed(struct store_kv_edit *e, struct err *why)
 {
     if (err_is(why, ERR_BUSY)) {
         err_free(&why);
         again(e, contended(e, "others"));
-    } else if (store_kv_is_away(why)) {
+    } else if (store_kv_is_away(why) && !is_sealed(why)) {
         again(e, why);
     } else {
         finish(e, why);

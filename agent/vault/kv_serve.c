@@ -39,6 +39,7 @@ static struct err *ask(struct vault_look *look, const char *kind, struct vault_a
             parts[n++] = wanted[i];
         }
     }
+    look->api.sealed_is_final = true; /* the registry goes on with its copy */
     struct err *e = vault_auth_do(look->auth, &look->api, call, parts, ret);
 
     return is_starting(e) ? err_recode(e, ERR_GONE) : e;
