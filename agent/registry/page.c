@@ -1,7 +1,7 @@
 /*
- * Reading: one resource, or a page of them. Rows become JSON on the worker; a page of lists leaves out
- * what is bulky (PEM, hosts). A page is a text already there: what it costs to make must not hold up
- * the loop.
+ * Reading: one resource, or a page of them. One becomes JSON on the worker; a page, which leaves out
+ * what is bulky (PEM, hosts), is a text as soon as the store's thread has read it: what it costs to
+ * make must not hold up the loop, and rows that change threads cost more than they are worth.
  */
 #include <stdlib.h>
 
@@ -53,28 +53,34 @@ void registry_get(struct registry *r, enum registry_kind kind, const char *scope
     registry_op_get(op, &op->key, on_got);
 }
 
-static void show_page(struct registry_op *op)
+/* On the store's thread. */
+static struct err *show_page(const struct store_entry *entries, size_t n, const char *next,
+                             char **ret)
 {
-    bool more = op->cursor != NULL && *op->cursor != '\0';
     AUTO(buf_deinit) struct buf page;
+    struct err *e = NULL;
 
     buf_init(&page, PAGE_MAX_BYTES);
     registry_line_put(&page, "{\"items\":[");
-    for (size_t i = 0; i < op->entries_n && op->e == NULL; i++) {
+    for (size_t i = 0; i < n && e == NULL; i++) {
         registry_line_put(&page, i > 0 ? "," : "");
-        op->e = registry_line_put_entry(&page, &op->entries[i]);
+        e = registry_line_put_entry(&page, &entries[i]);
     }
     registry_line_put(&page, "],\"next\":");
-    registry_line_put_text(&page, more ? op->cursor : NULL);
+    registry_line_put_text(&page, *next != '\0' ? next : NULL);
     registry_line_put(&page, "}");
     buf_put_u8(&page, '\0');
-    op->e = op->e == NULL ? buf_check(&page, "the page") : op->e;
-    op->text = op->e == NULL ? (char *)take(&page.data) : NULL;
+    e = e == NULL ? buf_check(&page, "the page") : e;
+    *ret = e == NULL ? (char *)take(&page.data) : NULL;
+    return e;
 }
 
-static void on_page(struct registry_op *op)
+static void on_page(void *arg, struct err *e, char *text)
 {
-    registry_op_work(op, show_page, answer);
+    struct registry_op *op = arg;
+
+    op->text = text;
+    registry_op_end(op, e);
 }
 
 void registry_list(struct registry *r, const struct registry_query *q, registry_text_fn *on_done,
@@ -93,17 +99,16 @@ void registry_list(struct registry *r, const struct registry_query *q, registry_
         registry_op_work(op, fail, answer);
         return;
     }
-    op->then = on_page;
-    store_page(r->store,
-               &(struct store_query){
-                   .kind = registry_kind_word(q->kind),
-                   .scope = q->scope,
-                   .below = q->below,
-                   .above = q->above,
-                   .tag = q->tag,
-                   .name_has = q->name_has,
-                   .after = q->after,
-                   .limit = q->limit,
-               },
-               registry_op_on_entries, op);
+    store_page_show(r->store,
+                    &(struct store_query){
+                        .kind = registry_kind_word(q->kind),
+                        .scope = q->scope,
+                        .below = q->below,
+                        .above = q->above,
+                        .tag = q->tag,
+                        .name_has = q->name_has,
+                        .after = q->after,
+                        .limit = q->limit,
+                    },
+                    show_page, on_page, op);
 }

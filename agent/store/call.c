@@ -45,6 +45,7 @@ void store_call_free(struct store_call **cp)
     free(c->path);
     store_entries_free(&c->entries, c->entries_n);
     free(c->cursor);
+    free(c->text);
     err_free(&c->e);
     free(c);
 }

@@ -142,6 +142,16 @@ static struct err *read_scope(struct store_db *db, const struct store_wanted *w,
     return read_rows(db, stmt, r);
 }
 
+/* The reader who is on this thread takes the rows; nothing of them is left. */
+static struct err *show(struct store_call *c)
+{
+    struct err *e = c->show(c->entries, c->entries_n, c->cursor != NULL ? c->cursor : "", &c->text);
+
+    store_entries_free(&c->entries, c->entries_n);
+    c->entries_n = 0;
+    return e;
+}
+
 struct err *store_db_page(struct store_db *db, struct store_call *c)
 {
     AUTO(rows_deinit) struct rows r;
@@ -154,7 +164,8 @@ struct err *store_db_page(struct store_db *db, struct store_call *c)
     for (char **scope = c->wanted.scopes; e == NULL && !r.more && *scope != NULL; scope++) {
         e = read_scope(db, &c->wanted, *scope, &r);
     }
-    return store_db_end(db, e == NULL ? hand_over(&r, c) : e);
+    e = store_db_end(db, e == NULL ? hand_over(&r, c) : e);
+    return e == NULL && c->show != NULL ? show(c) : e;
 }
 
 /* What a statement finds for the call's key. */

@@ -19,6 +19,8 @@ static void tell(struct store_call **cp)
 
     if (c->on_done != NULL) {
         c->on_done(c->arg, take(&c->e));
+    } else if (c->on_text != NULL) {
+        c->on_text(c->arg, take(&c->e), take(&c->text));
     } else if (c->on_entries != NULL) {
         c->on_entries(c->arg, take(&c->e), c->entries, c->entries_n,
                       c->cursor != NULL ? c->cursor : "");
@@ -157,6 +159,21 @@ void store_page(struct store *s, const struct store_query *q, store_entries_fn *
     if (c != NULL) {
         start(s, c, store_call_set_query(c, q));
     }
+}
+
+void store_page_show(struct store *s, const struct store_query *q, store_show_fn *show,
+                     store_text_fn *on_done, void *arg)
+{
+    struct store_call *c = store_call_new(s, STORE_OP_PAGE);
+
+    if (c == NULL) {
+        on_done(arg, err_nomem(), NULL);
+        return;
+    }
+    c->show = show;
+    c->on_text = on_done;
+    c->arg = arg;
+    start(s, c, store_call_set_query(c, q));
 }
 
 void store_referrers(struct store *s, const struct store_key *key, store_entries_fn *on_done,

@@ -89,6 +89,17 @@ struct store_query {
 /** store_page() - entries in the order (scope, name, id), by the bytes of each. The last page costs no
  * more than the first: the cursor is a key, never a count. INPUT: a cursor that is none of ours */
 void store_page(struct store *s, const struct store_query *q, store_entries_fn *on_done, void *arg);
+
+/** Makes of a page what is to be shown: @ret is a text on the heap. On the store's own thread, so it
+ * sees its arguments and nothing else; @entries are freed after it. */
+typedef struct err *store_show_fn(const struct store_entry *entries, size_t n, const char *next,
+                                  char **ret);
+/** Gets a text (taken) or an error (taken). */
+typedef void store_text_fn(void *arg, struct err *e, char *text);
+/** store_page_show() - a page as @show makes it: the rows never leave the thread that read them */
+void store_page_show(struct store *s, const struct store_query *q, store_show_fn *show,
+                     store_text_fn *on_done, void *arg);
+
 /** store_referrers() - what refers to an entry, at every scope, in a page's order; at most
  * STORE_PAGE_MAX, and @next is not "" when there are more. None when there is no such entry */
 void store_referrers(struct store *s, const struct store_key *key, store_entries_fn *on_done,

@@ -45,10 +45,12 @@ struct store_call {
     struct store_key key;
     struct store_wanted wanted;
     char *path;
+    store_show_fn *show; /* page: what becomes of it; NULL: entries */
 
     struct store_entry *entries;
     size_t entries_n;
     char *cursor;
+    char *text;     /* of show */
     bool changed;   /* the registry is not what it was */
     uint64_t total; /* entries in the store, where it keeps count of them */
     struct err *e;
@@ -56,6 +58,7 @@ struct store_call {
     bool answered;
     store_done_fn *on_done;       /* of commit, backup and restore */
     store_entries_fn *on_entries; /* of get, page and referrers */
+    store_text_fn *on_text;       /* of a page that is shown */
     void *arg;
 };
 TAILQ_HEAD(store_call_list, store_call);

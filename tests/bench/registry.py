@@ -118,6 +118,9 @@ class Registry:
         self.memory(f"memory, {RESOURCES} resources")
         with contextlib.closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as bare:
             self.pages(bare)
+            empty = request("GET", "/v1/tokens")
+            self.compare("an empty answer, p50", "us", "lower",
+                         lambda: p50_us(lambda: self.api.ask(empty), self.pace.seconds))
             self.export(bare)
         self.writes()
         self.memory("memory after load")
