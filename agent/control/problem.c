@@ -34,8 +34,18 @@ int control_problem_status(enum err_code code)
                                                                             : 500;
 }
 
+bool control_problem_passes(const struct err *e)
+{
+    const char *name = err_native_name(e);
+
+    return err_is(e, ERR_BUSY) && (text_eq(name, "CONTENDED") || text_eq(name, "AGAIN"));
+}
+
 int control_problem_status_of(const struct err *e)
 {
+    if (control_problem_passes(e)) {
+        return 503;
+    }
     return err_is(e, ERR_BUSY) && text_eq(err_native_name(e), "STALE")
                ? 412
                : control_problem_status(err_code(e));

@@ -232,6 +232,9 @@ void control_refuse(struct control_request *r, int status, struct err *e)
 
 void control_fail(struct control_request *r, struct err *e)
 {
+    if (control_problem_passes(e)) {
+        control_header(r, "Retry-After", "1");
+    }
     control_refuse(r, control_problem_status_of(e), e);
 }
 

@@ -197,6 +197,10 @@ static void test_stale_and_in_use(void **state)
     assert_int_equal(ask_registry("DELETE", path, NULL, e, NULL), 409);
     assert_problem("busy", "connector main");
     assert_text("native.name", "IN-USE");
+    e = err_native(ERR_BUSY, ERR_DOMAIN_NONE, 0, "CONTENDED", "main is being changed by others");
+    assert_int_equal(ask_registry("PUT", path, body, e, NULL), 503);
+    assert_problem("busy", "by others");
+    assert_header("Retry-After: 1");
     more_headers = "";
 }
 
