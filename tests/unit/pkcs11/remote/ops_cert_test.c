@@ -144,6 +144,36 @@ static void test_limits(void **state)
     assert_false(is_page_of(1, 1, 0));
 }
 
+static bool is_change_of(size_t id_len, size_t label_len, size_t der_len)
+{
+    static uint8_t bytes[TOKEN_CERT_MAX_BYTES + 1];
+    AUTO(buf_deinit) struct buf b;
+    struct ops_cert c = {0};
+
+    memset(bytes, 'x', sizeof bytes);
+    buf_init(&b, 0);
+    buf_put_u32(&b, 1);
+    buf_put_string(&b, view_of(bytes, id_len));
+    buf_put_string(&b, view_of(bytes, 10));
+    buf_put_string(&b, view_of(bytes, label_len));
+    buf_put_string(&b, view_of(bytes, der_len));
+    struct rd r = rd_of(buf_view(&b));
+    AUTO(err_free) struct err *e = ops_cert_get(&r, &c);
+
+    assert_true(e != NULL || (strlen(c.label) == label_len && c.der.len == der_len));
+    return e == NULL;
+}
+
+static void test_change_limits(void **state)
+{
+    (void)state;
+    assert_true(is_change_of(TOKEN_ID_MAX_BYTES, TOKEN_LABEL_MAX_BYTES, TOKEN_CERT_MAX_BYTES));
+    assert_true(is_change_of(0, 0, 0));
+    assert_false(is_change_of(TOKEN_ID_MAX_BYTES + 1, 1, 1));
+    assert_false(is_change_of(1, TOKEN_LABEL_MAX_BYTES + 1, 1));
+    assert_false(is_change_of(1, 1, TOKEN_CERT_MAX_BYTES + 1));
+}
+
 static void test_pages_hold_all(void **state)
 {
     static uint8_t der[TOKEN_CERT_MAX_BYTES];
@@ -178,9 +208,8 @@ static void test_pages_hold_all(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_page),
-        cmocka_unit_test(test_request),
-        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_page),           cmocka_unit_test(test_request),
+        cmocka_unit_test(test_limits),         cmocka_unit_test(test_change_limits),
         cmocka_unit_test(test_pages_hold_all),
     };
 

@@ -274,6 +274,17 @@ static void export_sample(struct buf *b)
 
 AGAIN(export, struct ops_export, ops_export)
 
+static void cert_sample(struct buf *b)
+{
+    ops_cert_put(b, &(struct ops_cert){.lane = 1,
+                                       .id = view_cstr("id"),
+                                       .blob = view_cstr("blob"),
+                                       .label = "label",
+                                       .der = view_cstr("der")});
+}
+
+AGAIN(cert, struct ops_cert, ops_cert)
+
 static const struct message messages[] = {
     {"load", load_sample, load_again, true},
     {"library", library_sample, library_again, false},
@@ -292,6 +303,7 @@ static const struct message messages[] = {
     {"generate", generate_sample, generate_again, false},
     {"delete", delete_sample, delete_again, false},
     {"export", export_sample, export_again, false},
+    {"certificate", cert_sample, cert_again, false},
 };
 
 /* Read, write again: true when the message was taken, and then the same bytes must come out. */
