@@ -25,6 +25,7 @@ struct enroll_conf {
                                       none */
     const char *wrapping_path; /* which has to have made it; NULL: auth/token/create */
     bool renew;                /* also where a valid certificate is there */
+    bool unattended;           /* nobody asked: no PIN is tried, no key is made */
 };
 
 /** A step that is over: "token", "key", "look", "request", "reach", "tls", "health", "access", "issue",
@@ -69,5 +70,7 @@ struct err *enroll_new(const struct enroll_conf *conf, enroll_step_fn *on_step,
 void enroll_start(struct enroll *en);
 /** enroll_free() - callbacks do not run any more; what a token is doing it does to its end */
 void enroll_free(struct enroll **en);
+
+#include "enroll/keep.h"
 
 #endif

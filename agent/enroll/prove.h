@@ -47,6 +47,8 @@ void enroll_cert_deinit(struct enroll_cert *c);
 /** enroll_cert_read() - read a certificate without judging it: one on a token
  * Errors: CERT, NOMEM */
 struct err *enroll_cert_read(struct view der, struct enroll_cert *ret) MUST_CHECK;
+/** enroll_cert_read_pem() - the same of a PEM text: its first certificate */
+struct err *enroll_cert_read_pem(const char *pem, struct enroll_cert *ret) MUST_CHECK;
 /** enroll_cert_is_for() - has it this key */
 bool enroll_cert_is_for(const struct enroll_cert *c, const struct ssh_key *key);
 /** enroll_cert_due() - when to renew it: two thirds of its time */

@@ -202,6 +202,17 @@ struct err *enroll_cert_read(struct view der, struct enroll_cert *ret)
     return enroll_cert_of(cert, ret);
 }
 
+struct err *enroll_cert_read_pem(const char *pem, struct enroll_cert *ret)
+{
+    AUTO(enroll_stack_auto) STACK_OF(X509) *list = NULL;
+    struct err *e = enroll_pem_read(pem, &list);
+
+    if (e == NULL && sk_X509_num(list) == 0) {
+        e = err_new(ERR_CERT, "there is no certificate in this text");
+    }
+    return e != NULL ? e : enroll_cert_of(sk_X509_value(list, 0), ret);
+}
+
 bool enroll_cert_is_for(const struct enroll_cert *c, const struct ssh_key *key)
 {
     const unsigned char *p = c->der.data;

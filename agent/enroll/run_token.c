@@ -41,6 +41,10 @@ void run_token(struct enroll *en)
         run_done(en, VAULT_STEP_OK, "%s is unlocked", name_of(&t));
         return;
     case REMOTE_TOKEN_LOCKED:
+        if (en->conf.unattended) {
+            e = err_new(ERR_PIN, "token %s is locked", name_of(&t));
+            break;
+        }
         run_await(en);
         remote_unlock(en->conf.remote, en->token, NULL, false, on_unlocked, en);
         return;
@@ -149,7 +153,7 @@ void run_key(struct enroll *en)
         take_key(en, key, "is there");
         return;
     }
-    if (err_is(e, ERR_NOT_FOUND)) {
+    if (err_is(e, ERR_NOT_FOUND) && !en->conf.unattended) {
         err_free(&e);
         e = make_key(en); /* en may be gone, but not with an error */
     }
