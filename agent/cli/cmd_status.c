@@ -45,13 +45,22 @@ static void print_tokens(const json_t *root)
     table_print(&t, "No token is configured or present.");
 }
 
+/* Whose the certificate is that is there now. */
+static const char *signer_of(const json_t *cert)
+{
+    return json_text(cert,
+                     json_is_true(json_object_get(cert, "of_standby")) ? "standby" : "signer");
+}
+
 static void add_certificate(struct table *t, const json_t *identity, const json_t *cert, bool first)
 {
     char left[TEXT_DURATION_BYTES] = "";
     const json_t *seconds = json_object_get(cert, "seconds_left");
     AUTO(auto_free) char *from =
-        text_fmt("%s %s%s%s", json_text(cert, "signer"), json_text(cert, "mount"),
-                 json_text(cert, "mount")[0] != '\0' ? "/" : "", json_text(cert, "role"));
+        json_is_true(json_object_get(cert, "of_standby"))
+            ? text_fmt("%s (standby)", signer_of(cert))
+            : text_fmt("%s %s%s%s", signer_of(cert), json_text(cert, "mount"),
+                       json_text(cert, "mount")[0] != '\0' ? "/" : "", json_text(cert, "role"));
 
     if (json_is_integer(seconds)) {
         text_duration_of(json_integer_value(seconds), left);
@@ -183,7 +192,7 @@ static void print_renewed(const json_t *identity)
         char left[TEXT_DURATION_BYTES];
 
         printf("%s: certificate of %s, serial %s, valid for %s\n", json_text(identity, "name"),
-               json_text(cert, "signer"), json_text(cert, "serial"),
+               signer_of(cert), json_text(cert, "serial"),
                text_duration_of(json_integer_value(json_object_get(cert, "seconds_left")), left));
     }
 }
@@ -191,7 +200,8 @@ static void print_renewed(const json_t *identity)
 int cmd_renew(struct cli *c)
 {
     AUTO(auto_free) char *name = session_escape(cli_argument(c, 0));
-    AUTO(auto_free) char *path = text_fmt("/identities/%s/renew", name);
+    AUTO(auto_free) char *path = text_fmt("/identities/%s/renew%s", name,
+                                          cli_option(c, "standby") != NULL ? "?standby=true" : "");
     json_t *identity = NULL;
     struct err *e = session_open(c, SESSION_TOKENS);
 

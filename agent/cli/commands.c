@@ -10,6 +10,7 @@ const struct cli_family cli_families[] = {
     {"secrets-manager", "SSH secrets engines behind connectors: create, list"},
     {"ssh-key", "logins with a key on a token: create, list, test"},
     {"infrastructure", "target hosts and the SSH key for them: create, list"},
+    {"vault", "Vault servers of holdfast.yaml or connectors: check, ca"},
     {"registry", "all of these as a whole: backup, restore, status"},
     {NULL, NULL},
 };
@@ -46,7 +47,8 @@ const struct cli_command cli_commands[] = {
      "token, response-wrapped, which is asked for when it is needed, and not shown. Run\n"
      "again, it goes on where it stopped.",
      options_enroll, cmd_enroll},
-    {"renew", "NAME", 1, 1, "renew the certificates of an identity now", NULL, NULL, cmd_renew},
+    {"renew", "NAME", 1, 1, "renew the certificates of an identity now", NULL, options_renew,
+     cmd_renew},
     {"ca show", "SIGNER", 1, 1, "the built-in signer's key, and what it has revoked", NULL, NULL,
      cmd_ca_show},
     {"ca revoke", "SIGNER", 1, 1, "take a certificate of the built-in signer back",
@@ -126,6 +128,13 @@ const struct cli_command cli_commands[] = {
      cmd_registry_restore},
     {"registry status", "", 0, 0, "how many resources there are, and what is broken", NULL,
      options_scope, cmd_registry_status},
+    {"vault check", "NAME", 1, 1, "seal, version, login, policies, and what a role would allow",
+     "NAME is a Vault of holdfast.yaml, else a connector. Vault's own words are shown.",
+     options_vault_check, cmd_vault_check},
+    {"vault ca", "NAME", 1, 1, "the public key of an SSH engine's CA, as hosts trust it",
+     "A line for TrustedUserCAKeys; with --known-hosts for known_hosts. No login is\n"
+     "needed: Vault shows it to anybody.",
+     options_vault_ca, cmd_vault_ca},
     {"connect", "TARGET", 1, 1, "log in to a host step by step, and say what happens",
      "TARGET is [USER@]HOST[:PORT], or [USER@]INFRASTRUCTURE/HOST: with its SSH key\n"
      "then. The exit code tells the step that failed: 11 resolve, 12 connect, 13 key\n"

@@ -32,7 +32,7 @@ _holdfast() {
         ["key certify"]="--signer --pki-mount --pki-role --common-name --alt-name --ttl --ca-file"
         ["enroll"]="--pki-mount --pki-role --common-name --alt-name --ttl --ca-file \
             --wrapped-token-file --wrapping-path --key-type --bits --allow-extractable --renew"
-        ["renew"]=""
+        ["renew"]="--standby"
         ["ca show"]=""
         ["ca revoke"]="--serial --key-id --certificate --reason"
         ["audit"]="--last --verify"
@@ -85,6 +85,8 @@ _holdfast() {
         ["registry backup"]=""
         ["registry restore"]="--yes"
         ["registry status"]="--scope"
+        ["vault check"]="--mount --role --principal --scope"
+        ["vault ca"]="--mount --issuer --known-hosts --scope"
         ["connect"]="--identity --run --known-hosts --timeout --scope"
         ["run"]="--infrastructure --host --ssh-key --user --limit --concurrency --timeout \
             --known-hosts --scope"

@@ -43,6 +43,11 @@ const struct cli_option options_delete[] = {
     {NULL, NULL, NULL},
 };
 
+const struct cli_option options_renew[] = {
+    {"standby", NULL, "ask the standby signers instead of the first"},
+    {NULL, NULL, NULL},
+};
+
 const struct cli_option options_certify[] = {
     {"signer", "SIGNER", "a Vault of holdfast.yaml, as which it is asked for"},
     {"pki-mount", "MOUNT", "of the PKI engine; else the signer's pki-mount, or pki"},
@@ -349,6 +354,22 @@ const struct cli_option options_apply[] = {
 const struct cli_option options_export[] = {
     {"scope", "SCOPE", "what is at this scope and below (account)"},
     {"output", "FILE", "write there; - is standard output"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_option options_vault_check[] = {
+    {"mount", "MOUNT", "of an SSH engine, to be looked at too"},
+    {"role", "ROLE", "of that engine: may it sign, and what does it allow"},
+    {"principal", "NAME", "would the role allow it; may be repeated"},
+    {"scope", "SCOPE", "of the connector; then no signer is meant"},
+    {NULL, NULL, NULL},
+};
+
+const struct cli_option options_vault_ca[] = {
+    {"mount", "MOUNT", "of the SSH engine"},
+    {"issuer", "ISSUER", "id or name of an issuer; may be repeated (its default)"},
+    {"known-hosts", "PATTERN", "as @cert-authority line for hosts of this pattern"},
+    {"scope", "SCOPE", "of the connector; then no signer is meant"},
     {NULL, NULL, NULL},
 };
 

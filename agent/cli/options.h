@@ -12,6 +12,7 @@ extern const struct cli_option options_audit[];
 extern const struct cli_option options_delete[];
 extern const struct cli_option options_certify[];
 extern const struct cli_option options_enroll[];
+extern const struct cli_option options_renew[];
 extern const struct cli_option options_unlock[];
 extern const struct cli_option options_connect[];
 extern const struct cli_option options_init[];
@@ -33,6 +34,8 @@ extern const struct cli_option options_run[];
 extern const struct cli_option options_host_test[];
 extern const struct cli_option options_apply[];
 extern const struct cli_option options_export[];
+extern const struct cli_option options_vault_check[];
+extern const struct cli_option options_vault_ca[];
 extern const struct cli_option options_yes[];
 
 #endif

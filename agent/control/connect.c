@@ -2,10 +2,12 @@
  * A connection test, or one command, on a host, told step by step while it runs. The work is done by
  * holdfast-connect, which signs at the agent's socket like any client; here its events become lines.
  *
- * The run belongs to the request: when the client leaves or the time is over, stop() ends it.
+ * The run belongs to the request: when the client leaves or the time is over, it ends. An identity that
+ * is renewed per connection gets its new certificate first, as a run on many hosts does (login.c).
  */
 #include <stdlib.h>
 
+#include "control/login.h"
 #include "control/resources.h"
 
 enum {
@@ -25,15 +27,24 @@ const struct control_member control_connect_body[] = {
 };
 
 struct run {
-    struct control_request *r;
+    struct control_job job;
+    struct control_login login; /* per-connection only */
     struct connect_run *connect;
 };
 
-static void stop(void *arg)
+static void run_stop(struct control_job *job)
 {
-    struct run *run = arg;
+    struct run *run = (struct run *)job;
 
     connect_free(&run->connect);
+}
+
+static void run_free(struct control_job *job)
+{
+    struct run *run = (struct run *)job;
+
+    connect_free(&run->connect);
+    control_login_deinit(&run->login);
     free(run);
 }
 
@@ -95,11 +106,11 @@ static void on_event(void *arg, const struct connect_event *ev)
 {
     struct run *run = arg;
 
-    if (!control_line(run->r, control_event_json(ev))) {
+    if (!control_line(run->job.r, control_event_json(ev))) {
         AUTO(err_free) struct err *e =
             err_new(ERR_LIMIT, "more than %d bytes were left unread", CONTROL_STREAM_MAX_BYTES);
 
-        control_end_lines(run->r, control_end_json(e, ev->step, 0)); /* frees run */
+        control_end_lines(run->job.r, control_end_json(e, ev->step, 0)); /* may free run */
     }
 }
 
@@ -107,43 +118,21 @@ static void on_done(void *arg, struct err *e, enum connect_step failed, int exit
 {
     struct run *run = arg;
 
-    control_end_lines(run->r, control_end_json(e, failed, exit_status)); /* frees run */
+    control_end_lines(run->job.r, control_end_json(e, failed, exit_status)); /* may free run */
     err_free(&e);
 }
 
-static struct err *only_of(struct control_request *r, const char *name, struct view *ret)
+static int64_t length_ms(const struct control_request *r)
 {
-    const struct identity *i = identity_find(control_deps_of(r)->identities, name);
-
-    return i != NULL ? control_only_key(i, ret)
-                     : err_new(ERR_NOT_FOUND, "no identity %s is configured", name);
+    return control_text(r, "command") != NULL
+               ? COMMAND_MS
+               : control_number(r, "step_timeout_ms", CONTROL_STEP_MS) * (CONNECT_STEPS - 1);
 }
 
-static struct err *start(struct control_request *r, const struct connect_conf *conf, int64_t ms)
+static struct err *start(struct run *run, struct view only_key)
 {
-    struct run *run = calloc(1, sizeof *run);
-
-    if (run == NULL) {
-        return err_nomem();
-    }
-    run->r = r;
-    struct err *e = control_wait(r, ms + GRACE_MS, "connect", stop, run);
-
-    if (e != NULL) {
-        free(run);
-        return e;
-    }
-    e = control_start_lines(r);
-    return e != NULL ? e
-                     : connect_start(control_deps_of(r)->loop, conf, mono_in(ms), on_event, on_done,
-                                     run, &run->connect);
-}
-
-struct err *control_connect(struct control_request *r)
-{
+    struct control_request *r = run->job.r;
     const struct control_deps *d = control_deps_of(r);
-    int64_t step_ms = control_number(r, "step_timeout_ms", CONTROL_STEP_MS);
-    const char *identity = control_text(r, "identity");
     char *known_hosts[] = {(char *)control_text(r, "known_hosts"), NULL};
     struct connect_conf conf = {
         .helper_path = d->connect_helper,
@@ -152,13 +141,52 @@ struct err *control_connect(struct control_request *r)
         .host = control_text(r, "host"),
         .port = (unsigned)control_number(r, "port", CONTROL_PORT_SSH),
         .known_hosts = known_hosts[0] != NULL ? known_hosts : NULL,
+        .only_key = only_key,
         .command = control_text(r, "command"),
-        .step_timeout_ms = step_ms,
+        .step_timeout_ms = control_number(r, "step_timeout_ms", CONTROL_STEP_MS),
     };
-    struct err *e = identity != NULL ? only_of(r, identity, &conf.only_key) : NULL;
 
+    return connect_start(d->loop, &conf, mono_in(length_ms(r)), on_event, on_done, run,
+                         &run->connect);
+}
+
+static void on_ready(struct control_job *job, const struct err *failed)
+{
+    struct run *run = (struct run *)job;
+    AUTO(err_free) struct err *e =
+        failed != NULL ? err_copy(failed) : start(run, buf_view(&run->login.only_key));
+
+    if (e != NULL) {
+        control_end_lines(job->r, control_end_json(e, 0, 0)); /* may free run */
+    }
+}
+
+struct err *control_connect(struct control_request *r)
+{
+    const char *name = control_text(r, "identity");
+    struct identity *i = name != NULL ? identity_find(control_deps_of(r)->identities, name) : NULL;
+    bool is_new = i != NULL && identity_renewal_of(i) == IDENTITY_RENEWAL_PER_CONNECTION;
+    struct view only_key = {NULL, 0};
+
+    if (name != NULL && i == NULL) {
+        return err_new(ERR_NOT_FOUND, "no identity %s is configured", name);
+    }
+    struct err *e = i != NULL && !is_new ? control_only_key(i, &only_key) : NULL;
+    struct run *run = e == NULL ? calloc(1, sizeof *run) : NULL;
+
+    if (run == NULL) {
+        return e != NULL ? e : err_nomem();
+    }
+    run->job = (struct control_job){.stop = run_stop, .free = run_free};
+    run->login = (struct control_login){.job = &run->job, .on_ready = on_ready};
+    e = control_job_start(&run->job, r, length_ms(r) + GRACE_MS + (is_new ? CONTROL_LOGIN_MS : 0),
+                          "connect");
     if (e != NULL) {
         return e;
     }
-    return start(r, &conf, conf.command != NULL ? COMMAND_MS : step_ms * (CONNECT_STEPS - 1));
+    if (is_new) {
+        return control_login_identity(&run->login, name);
+    }
+    e = control_start_lines(r);
+    return e != NULL ? e : start(run, only_key);
 }

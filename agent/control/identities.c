@@ -69,9 +69,13 @@ static json_t *certificate_json(const struct control_deps *d, const struct ident
 {
     const struct identity_want_conf *want = identity_cert_want(c);
     const struct ssh_cert *held = identity_cert_current(c);
+    const struct signer *standby = want->standby.signer;
     json_t *v = json_pack(
-        "{s:o, s:s, s:o, s:o, s:s, s:o, s:o}", "signer", control_json_text(want->signer->name),
-        "kind", want->request.kind == SSH_CERT_HOST ? "host" : "user", "mount",
+        "{s:o, s:o, s:b, s:s, s:o, s:o, s:s, s:o, s:o}", "signer",
+        control_json_text(want->signer->name), "standby",
+        control_json_text(standby != NULL ? standby->name : NULL), "of_standby",
+        identity_cert_is_of_standby(c), "kind",
+        want->request.kind == SSH_CERT_HOST ? "host" : "user", "mount",
         control_json_text(want->request.mount), "role", control_json_text(want->request.role),
         "state", identity_cert_state_name(identity_cert_state(c)), "renew_at",
         control_json_time(renew_due(d->renew, c)), "error", control_fault(identity_cert_error(c)));
@@ -107,8 +111,9 @@ static json_t *identity_json(const struct control_deps *d, const struct identity
     AUTO(auto_free) char *line = public != NULL ? ssh_key_line(public, identity_name(i)) : NULL;
 
     return json_pack(
-        "{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "name", control_json_text(identity_name(i)),
-        "offer", offer_name(identity_offer_of(i)), "key_uri",
+        "{s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
+        control_json_text(identity_name(i)), "offer", offer_name(identity_offer_of(i)), "renewal",
+        identity_renewal_name(identity_renewal_of(i)), "key_uri",
         control_json_text(identity_key_uri(i)), "fingerprint",
         control_json_text(public != NULL ? ssh_key_fingerprint(public, fingerprint) : NULL),
         "public", control_json_text(line), "problem", control_fault(identity_problem(i)),
@@ -170,16 +175,24 @@ static void on_renewed(void *arg, struct err *e)
     }
 }
 
+const char *const control_identity_renew_query[] = {"standby", NULL};
+
 struct err *control_identity_renew(struct control_request *r)
 {
     AUTO(auto_free) char *what = text_fmt("renew %s", control_param(r, "identity"));
     struct identity *i;
-    struct err *e = find(r, &i);
+    bool standby = false;
+    struct err *e = control_query_flag(r, "standby", &standby);
 
+    if (e == NULL) {
+        e = find(r, &i);
+    }
     if (e == NULL) {
         e = control_wait(r, RENEW_MS, what, NULL, NULL);
     }
-    if (e == NULL) {
+    if (e == NULL && standby) {
+        renew_standby(control_deps_of(r)->renew, i, on_renewed, r);
+    } else if (e == NULL) {
         renew_now(control_deps_of(r)->renew, i, on_renewed, r);
     }
     return e;
@@ -190,8 +203,11 @@ static void warn_of(const struct identity_cert *c, const char *name, json_t *war
 {
     const struct ssh_cert *held = identity_cert_current(c);
     const struct err *failure = identity_cert_error(c);
-    const char *signer = identity_cert_want(c)->signer->name;
+    const struct identity_want_conf *want = identity_cert_want(c);
+    const char *signer =
+        (identity_cert_is_of_standby(c) ? want->standby.signer : want->signer)->name;
     char left[TEXT_DURATION_BYTES];
+    char end[WALL_TEXT_BYTES];
 
     if (failure == NULL) {
         return;
@@ -204,8 +220,10 @@ static void warn_of(const struct identity_cert *c, const char *name, json_t *war
                      err_text(failure));
     } else if (left_s < (end_s - identity_cert_received(c).s) / 3) {
         control_warn(warnings,
-                     "identity %s: its certificate of %s ends in %s, and no new one comes: %s",
-                     name, signer, text_duration_of(left_s, left), err_text(failure));
+                     "identity %s: its certificate of %s ends in %s, at %s, and no new one comes: "
+                     "%s",
+                     name, signer, text_duration_of(left_s, left),
+                     wall_text((struct wall){end_s}, end), err_text(failure));
     }
 }
 

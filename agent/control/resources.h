@@ -44,6 +44,7 @@ extern const struct control_member control_enroll_body[], control_key_certify_bo
 
 /* --- identities.c --- */
 control_handler control_identities_list, control_identity_get, control_identity_renew;
+extern const char *const control_identity_renew_query[];
 json_t *control_identities_json(const struct control_deps *d);
 void control_identity_warnings(const struct control_deps *d, json_t *warnings);
 

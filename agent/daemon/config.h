@@ -115,7 +115,7 @@ enum config_offer { CONFIG_OFFER_CERTIFICATE, CONFIG_OFFER_BOTH, CONFIG_OFFER_KE
 
 struct config_identity {
     char *name, *key;
-    int offer;                  /* enum config_offer */
+    int offer;                   /* enum config_offer */
     char *renewal, *idle, *wait; /* see identity_renewal_find(); durations */
     bool allow_extractable;
     struct config_certificate *certificates;

@@ -215,6 +215,9 @@ static struct err *check_certificate(struct config_place *at, const struct confi
     }
     struct err *e = check_principals(at, w);
 
+    if (e == NULL) {
+        e = config_check_standby(at, w);
+    }
     return e != NULL ? e : config_check_duration(at, "ttl", w->ttl);
 }
 
@@ -228,6 +231,9 @@ static struct err *check_identity(struct config_place *at, unsigned i)
 
     if (e == NULL) {
         e = config_check_uri(at, "key", id->key);
+    }
+    if (e == NULL) {
+        e = config_check_renewal(at, id);
     }
     for (unsigned k = 0; e == NULL && k < i; k++) {
         if (strcmp(c->identities[k].name, id->name) == 0) {

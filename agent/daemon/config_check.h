@@ -37,6 +37,13 @@ struct err *config_login_hint(struct err *e) MUST_CHECK;
 struct err *config_check_vault(const struct config_place *at, const struct config_vault *v)
     MUST_CHECK;
 
+/** config_check_renewal(), config_check_standby() - when certificates are renewed, and by whom else
+ * (config_renewal.c) */
+struct err *config_check_renewal(const struct config_place *at, const struct config_identity *i)
+    MUST_CHECK;
+struct err *config_check_standby(const struct config_place *at, const struct config_certificate *w)
+    MUST_CHECK;
+
 /** config_check_sockets(), config_check_registry(), config_check_grants() - those parts of the file */
 struct err *config_check_sockets(struct config_place *at) MUST_CHECK;
 struct err *config_check_registry(struct config_place *at) MUST_CHECK;

@@ -10,7 +10,7 @@
 struct want {
     char **principals;
     struct ssh_cert_option *critical, *extensions;
-    struct ssh_key *ca;
+    struct ssh_key *ca, *standby_ca;
 };
 
 static void want_deinit(struct want *w)
@@ -19,6 +19,7 @@ static void want_deinit(struct want *w)
     ssh_cert_options_free(&w->critical);
     ssh_cert_options_free(&w->extensions);
     ssh_key_free(&w->ca);
+    ssh_key_free(&w->standby_ca);
 }
 
 static struct err *copy_list(char **from, unsigned n, char ***ret)
@@ -54,6 +55,28 @@ static const struct signer *find_signer(const struct parts_signers *signers, con
     return NULL; /* config_check() saw to it */
 }
 
+static struct err *fill_standby(const struct config_standby *from,
+                                const struct parts_signers *signers, struct want *w,
+                                struct identity_standby_conf *to)
+{
+    struct err *e = from->ca != NULL ? ssh_key_from_line(from->ca, &w->standby_ca) : NULL;
+    bool by_itself = from->after != NULL && !text_eq(from->after, "never");
+    int64_t after_s = 0;
+
+    if (e == NULL && by_itself) {
+        e = text_duration(from->after, &after_s);
+    }
+    *to = (struct identity_standby_conf){
+        .signer = find_signer(signers, from->signer),
+        .mount = from->mount,
+        .role = from->role,
+        .ca = w->standby_ca,
+        .by_itself = by_itself,
+        .after_s = after_s,
+    };
+    return e;
+}
+
 static struct err *fill_want(const struct config_certificate *from,
                              const struct parts_signers *signers, struct want *w,
                              struct identity_want_conf *to)
@@ -72,6 +95,9 @@ static struct err *fill_want(const struct config_certificate *from,
     }
     if (e == NULL && from->ttl != NULL) {
         e = text_duration(from->ttl, &ttl_s);
+    }
+    if (e == NULL && from->standby != NULL) {
+        e = fill_standby(from->standby, signers, w, &to->standby);
     }
     if (e == NULL) {
         to->signer = find_signer(signers, from->signer);
@@ -96,6 +122,22 @@ static enum identity_offer offer_of(const struct config_identity *i)
     return i->offer == CONFIG_OFFER_BOTH  ? IDENTITY_OFFER_BOTH
            : i->offer == CONFIG_OFFER_KEY ? IDENTITY_OFFER_KEY
                                           : IDENTITY_OFFER_CERTIFICATE;
+}
+
+/* config_check() read these texts before. */
+static struct err *fill_renewal(const struct config_identity *from, struct identity_conf *to)
+{
+    int64_t wait_s = 0;
+    struct err *e = from->idle != NULL ? text_duration(from->idle, &to->idle_s) : NULL;
+
+    if (from->renewal != NULL) {
+        identity_renewal_find(from->renewal, &to->renewal);
+    }
+    if (e == NULL && from->wait != NULL) {
+        e = text_duration(from->wait, &wait_s);
+        to->wait_ms = wait_s > 0 ? wait_s * 1000 : -1;
+    }
+    return e;
 }
 
 static unsigned count_wants(const struct config *c)
@@ -134,6 +176,7 @@ struct err *parts_identities(const struct config *c, struct io_loop *l, struct r
             .wants = &wants[at],
             .wants_n = from->certificates_count,
         };
+        e = fill_renewal(from, &conf[i]);
         for (unsigned k = 0; e == NULL && k < from->certificates_count; k++, at++) {
             e = fill_want(&from->certificates[k], signers, &parts[at], &wants[at]);
         }

@@ -55,6 +55,31 @@ static void test_a_login(void **state)
     client_close(&c);
 }
 
+/* A new certificate first, then the connection with it. */
+static void test_a_certificate_per_connection(void **state)
+{
+    struct client c;
+
+    (void)state;
+    fake.identity[0].renewal = IDENTITY_RENEWAL_PER_CONNECTION;
+    client_open(&c);
+    send_request(&c, "POST", "/v1/connect", "{\"user\":\"u\",\"host\":\"h\",\"identity\":\"web\"}");
+    pump(was_called, &(unsigned){1});
+    assert_int_equal(fake.call, FAKE_RENEW);
+    assert_null(fake.connect.host);
+    fake_done(NULL);
+    pump(has_connect, NULL);
+    assert_true(fake.connect.only_key.len > 0);
+    fake.on_end(fake.arg, NULL, 0, 0);
+    client_answer(&c);
+    line_at(&c, 0);
+    assert_text("step", "certificate");
+    line_at(&c, 1);
+    assert_true(json_is_true(at("done")));
+    pump(is_closed, &c);
+    client_close(&c);
+}
+
 static void test_defaults(void **state)
 {
     struct client c;
@@ -279,12 +304,19 @@ static void test_server_ends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_a_login),         TEST(test_defaults),
-        TEST(test_a_failure),       TEST(test_cannot_start),
-        TEST(test_identity),        TEST(test_heartbeat),
-        TEST(test_vanished_client), TEST(test_vanished_at_once),
-        TEST(test_deadline),        TEST(test_deadline_before_a_line),
-        TEST(test_unread_output),   TEST(test_server_ends),
+        TEST(test_a_login),
+        TEST(test_a_certificate_per_connection),
+        TEST(test_defaults),
+        TEST(test_a_failure),
+        TEST(test_cannot_start),
+        TEST(test_identity),
+        TEST(test_heartbeat),
+        TEST(test_vanished_client),
+        TEST(test_vanished_at_once),
+        TEST(test_deadline),
+        TEST(test_deadline_before_a_line),
+        TEST(test_unread_output),
+        TEST(test_server_ends),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

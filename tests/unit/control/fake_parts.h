@@ -30,6 +30,7 @@ struct identity_cert {
 struct identity {
     const char *name;
     enum identity_offer offer;
+    enum identity_renewal renewal;
     struct ssh_key *public;
     struct remote_key *key;
     struct err *problem, *warning;
@@ -74,6 +75,7 @@ static struct {
     unsigned calls;
     void *arg;
     remote_done_fn *on_done; /* unlock, delete, renew */
+    bool renewed_of_standby;
     remote_key_fn *on_key;
     remote_text_fn *on_text;
     remote_certs_fn *on_certs;
@@ -300,6 +302,17 @@ void remote_when_settled(struct remote *r, struct mono deadline, remote_done_fn 
 
 /* --- identity --- */
 
+static size_t fake_offers;
+
+const struct identity_offer_line *identity_offers(const struct identity_set *s, size_t *ret_n,
+                                                  uint64_t *ret_generation)
+{
+    (void)s;
+    *ret_n = fake_offers;
+    *ret_generation = 1;
+    return NULL;
+}
+
 size_t identity_count(const struct identity_set *s)
 {
     (void)s;
@@ -352,6 +365,21 @@ struct remote_key *identity_remote_key(const struct identity *i)
 const struct err *identity_problem(const struct identity *i)
 {
     return i->problem;
+}
+
+enum identity_renewal identity_renewal_of(const struct identity *i)
+{
+    return i->renewal;
+}
+
+const char *identity_renewal_name(enum identity_renewal r)
+{
+    return r == IDENTITY_RENEWAL_PER_CONNECTION ? "per-connection" : "eager";
+}
+
+bool identity_cert_is_of_standby(const struct identity_cert *c)
+{
+    return c->want.standby.signer != NULL;
 }
 
 const struct err *identity_warning(const struct identity *i, size_t k)
@@ -408,6 +436,13 @@ void renew_now(struct renew *r, struct identity *i, void (*on_done)(void *arg, s
     (void)i;
     fake.on_done = on_done;
     fake_called(FAKE_RENEW, arg);
+}
+
+void renew_standby(struct renew *r, struct identity *i, void (*on_done)(void *arg, struct err *e),
+                   void *arg)
+{
+    fake.renewed_of_standby = true;
+    renew_now(r, i, on_done, arg);
 }
 
 struct wall renew_due(const struct renew *r, const struct identity_cert *c)

@@ -90,6 +90,18 @@ static void test_unknown(void **state)
     assert_int_equal(fake.calls, 0);
 }
 
+static void assert_text_of_standby(bool is_there)
+{
+    assert_int_equal(ask("GET", "/v1/identities/web", NULL), 200);
+    assert_text("renewal", "eager");
+    assert_int_equal(json_is_true(at("certificates.0.of_standby")), is_there);
+    if (is_there) {
+        assert_text("certificates.0.standby", fake_signers[1].name);
+    } else {
+        assert_null_at("certificates.0.standby");
+    }
+}
+
 static void test_renew(void **state)
 {
     (void)state;
@@ -97,6 +109,18 @@ static void test_renew(void **state)
     assert_int_equal(ask("POST", "/v1/identities/web/renew", NULL), 200);
     assert_int_equal(fake.calls, 1);
     assert_text("name", "web");
+}
+
+static void test_renew_of_the_standby(void **state)
+{
+    (void)state;
+    fake.at_once = true;
+    assert_text_of_standby(false);
+    assert_int_equal(ask("POST", "/v1/identities/web/renew?standby=true", NULL), 200);
+    assert_true(fake.renewed_of_standby);
+    assert_int_equal(ask("POST", "/v1/identities/web/renew?standby=perhaps", NULL), 400);
+    fake.identity[0].cert[0].want.standby.signer = &fake_signers[1];
+    assert_text_of_standby(true);
 }
 
 static void test_renew_in_vain(void **state)
@@ -117,8 +141,13 @@ static void test_renew_in_vain(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_held),    TEST(test_without_an_end), TEST(test_wanted),
-        TEST(test_unknown), TEST(test_renew),          TEST(test_renew_in_vain),
+        TEST(test_held),
+        TEST(test_without_an_end),
+        TEST(test_wanted),
+        TEST(test_unknown),
+        TEST(test_renew),
+        TEST(test_renew_in_vain),
+        TEST(test_renew_of_the_standby),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
