@@ -38,9 +38,10 @@ enum { SCHEDULE_PER_MINUTE_MAX = 30 };
  * asks for it (asleep, per-connection)
  * Two thirds of the lifetime, spread by the seed over +-5 % of it, 3 s after the last one at least.
  * After a failure:
- * - with a valid certificate, after 0.6 to 0.85 of the time it has left, an hour at most, 1 s at
+ * - with a valid certificate, after 0.7 to 0.9 of the time it has left, an hour at most, 1 s at
  *   least: so a fleet that a long outage kept waiting comes back spread over what it has left;
- * - without one, back-off from 1 s doubling to 5 min, and to 30 min when nobody uses it;
+ * - without one, back-off from 1 s doubling to 5 min, and to 30 min when nobody uses it; at once so
+ *   long where one ended in spite of several tries;
  * - never less than 15 s where the signer asks for patience, 60 s where it refuses. */
 int64_t schedule_next(const struct schedule_input *in);
 

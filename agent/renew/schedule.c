@@ -22,8 +22,8 @@ enum {
     REFUSED_MIN_S = 60,
     GAP_MIN_S = 3,
     DOUBLINGS_MAX = 11,
-    LEFT_FROM_PERMILLE = 600,
-    LEFT_TO_PERMILLE = 850,
+    LEFT_FROM_PERMILLE = 700,
+    LEFT_TO_PERMILLE = 900,
     LIFETIME_MAX_S = 10 * 365 * 86400, /* "valid forever" is looked at again after that */
 };
 
@@ -116,13 +116,25 @@ static uint64_t try_seed(const struct schedule_input *in)
     return mix(in->seed ^ mix(in->failures));
 }
 
+static int64_t around(const struct schedule_input *in, int64_t wait)
+{
+    return wait + spread(try_seed(in), wait / 4);
+}
+
 static int64_t doubled(const struct schedule_input *in, int64_t max)
 {
     unsigned doublings = in->failures - 1 < DOUBLINGS_MAX ? in->failures - 1 : DOUBLINGS_MAX;
     int64_t wait = (int64_t)1 << doublings;
 
-    wait = wait < max ? wait : max;
-    return wait + spread(try_seed(in), wait / 4);
+    return around(in, wait < max ? wait : max);
+}
+
+/* Without a valid certificate. One that ended had its tries before: the outage is a long one. */
+static int64_t without(const struct schedule_input *in)
+{
+    int64_t max = in->is_in_use ? BACKOFF_MAX_S : UNUSED_MAX_S;
+
+    return in->has_cert && in->failures > 1 ? around(in, max) : doubled(in, max);
 }
 
 /* A share of what the certificate has left at the failure. */
@@ -152,7 +164,7 @@ static int64_t backoff(const struct schedule_input *in)
     } else if (has_live(in) && in->failed_at.s - in->received.s >= planned(in)) {
         wait = share_of_left(in);
     } else {
-        wait = doubled(in, in->is_in_use ? BACKOFF_MAX_S : UNUSED_MAX_S);
+        wait = without(in);
     }
     return wait >= least ? wait : least + (int64_t)(try_seed(in) % (uint64_t)(least / 4));
 }
