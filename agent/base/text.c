@@ -310,3 +310,37 @@ char *text_list_join(char *const *list, const char *between)
     }
     return b.failed ? NULL : view_dup(buf_view(&b));
 }
+
+void text_list_put(struct buf *b, char *const *list)
+{
+    buf_put_bool(b, list != NULL);
+    buf_put_u32(b, (uint32_t)text_list_len(list));
+    for (size_t i = 0; list != NULL && list[i] != NULL; i++) {
+        buf_put_cstr(b, list[i]);
+    }
+}
+
+char **text_list_get(struct rd *r, uint32_t max)
+{
+    bool is_there = rd_bool(r);
+    uint32_t n = rd_u32(r);
+
+    if (n > max || (!is_there && n > 0)) {
+        rd_fail(r);
+    }
+    if (rd_failed(r) || !is_there) {
+        return NULL;
+    }
+    char **list = calloc((size_t)n + 1, sizeof *list);
+
+    for (uint32_t i = 0; list != NULL && i < n; i++) {
+        list[i] = rd_cstr(r);
+        if (list[i] == NULL) {
+            text_list_free(&list);
+        }
+    }
+    if (list == NULL) {
+        rd_fail(r);
+    }
+    return list;
+}

@@ -44,4 +44,10 @@ bool text_list_has(char *const *list, const char *s);
 /** text_list_join() - "a,b" (caller owns); "" for an empty list, NULL when out of memory */
 char *text_list_join(char *const *list, const char *between);
 
+/** text_list_put() - a list on the wire; NULL and empty are told apart */
+void text_list_put(struct buf *b, char *const *list);
+/** text_list_get() - what text_list_put() wrote (caller owns). Fails the reader, and is NULL, for more than
+ * @max strings, one with a NUL, and without memory */
+char **text_list_get(struct rd *r, uint32_t max);
+
 #endif

@@ -47,24 +47,6 @@ static struct ssh_cert_option *get_options(struct rd *r)
     return list;
 }
 
-static char **get_principals(struct rd *r)
-{
-    uint32_t n = rd_u32(r);
-    char **list = NULL;
-
-    if (n > SSH_CERT_PRINCIPALS_MAX) {
-        rd_fail(r);
-    }
-    for (uint32_t i = 0; i < n && !rd_failed(r); i++) {
-        AUTO(auto_free) char *name = vault_get_text(r);
-
-        if (name != NULL && !text_list_add(&list, name)) {
-            rd_fail(r);
-        }
-    }
-    return list;
-}
-
 void vault_ask_put(struct buf *b, uint32_t server, struct mono deadline, const char *public_key,
                    const struct signer_request *request)
 {
@@ -77,10 +59,7 @@ void vault_ask_put(struct buf *b, uint32_t server, struct mono deadline, const c
     buf_put_cstr(b, request->role != NULL ? request->role : "");
     vault_put_maybe(b, request->issuer_ref);
     vault_put_maybe(b, request->key_id);
-    buf_put_u32(b, (uint32_t)text_list_len(request->principals));
-    for (size_t i = 0; request->principals != NULL && request->principals[i] != NULL; i++) {
-        buf_put_cstr(b, request->principals[i]);
-    }
+    text_list_put(b, request->principals);
     put_options(b, request->critical);
     put_options(b, request->extensions);
 }
@@ -100,7 +79,7 @@ struct err *vault_ask_get(struct rd *r, struct vault_ask *ret)
     a.role = vault_get_text(r);
     a.issuer_ref = vault_get_maybe(r);
     a.key_id = vault_get_maybe(r);
-    a.principals = get_principals(r);
+    a.principals = text_list_get(r, SSH_CERT_PRINCIPALS_MAX);
     a.critical = get_options(r);
     a.extensions = get_options(r);
     if ((kind != SSH_CERT_USER && kind != SSH_CERT_HOST) || a.ttl_s < 0 || a.deadline.ms < 0) {

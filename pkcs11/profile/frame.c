@@ -6,42 +6,6 @@
 
 #include "pkcs11/profile/field.h"
 
-static void put_list(struct buf *b, char *const *list)
-{
-    buf_put_bool(b, list != NULL);
-    buf_put_u32(b, (uint32_t)text_list_len(list));
-    for (size_t i = 0; list != NULL && list[i] != NULL; i++) {
-        buf_put_cstr(b, list[i]);
-    }
-}
-
-/* The list that put_list() wrote; NULL for none. A bad one marks the reader failed. */
-static char **get_list(struct rd *r)
-{
-    bool present = rd_bool(r);
-    uint32_t n = rd_u32(r);
-
-    if (n > FIELD_WORDS_MAX || (!present && n > 0)) {
-        rd_fail(r);
-    }
-    if (rd_failed(r) || !present) {
-        return NULL;
-    }
-    char **list = calloc((size_t)n + 1, sizeof *list);
-
-    for (uint32_t i = 0; list != NULL && i < n; i++) {
-        list[i] = rd_cstr(r);
-        if (list[i] == NULL) {
-            rd_fail(r);
-            text_list_free(&list);
-        }
-    }
-    if (list == NULL) {
-        rd_fail(r);
-    }
-    return list;
-}
-
 /* Here, not with the reading of YAML: holdfast-token needs it and must get no YAML parser. */
 void profile_load_deinit(struct profile_load *p)
 {
@@ -56,8 +20,8 @@ void profile_load_put(struct buf *b, const struct profile_load *p)
     buf_put_bool(b, p->allow_exec);
     buf_put_bool(b, p->allow_inet);
     buf_put_bool(b, p->finalize);
-    put_list(b, p->environment);
-    put_list(b, p->write_paths);
+    text_list_put(b, p->environment);
+    text_list_put(b, p->write_paths);
 }
 
 struct err *profile_load_get(struct rd *r, struct profile_load *ret)
@@ -70,8 +34,8 @@ struct err *profile_load_get(struct rd *r, struct profile_load *ret)
     p.allow_exec = rd_bool(r);
     p.allow_inet = rd_bool(r);
     p.finalize = rd_bool(r);
-    p.environment = get_list(r);
-    p.write_paths = get_list(r);
+    p.environment = text_list_get(r, FIELD_WORDS_MAX);
+    p.write_paths = text_list_get(r, FIELD_WORDS_MAX);
     if (p.init_string != NULL && *p.init_string == '\0') {
         auto_free(&p.init_string);
     }

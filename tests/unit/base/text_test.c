@@ -217,6 +217,65 @@ static void test_small_ones(void **state)
     assert_false(text_eq("a", "b"));
 }
 
+/* Reads a copy of exact size; what is understood is what would have been written. */
+static bool is_list(struct view bytes)
+{
+    AUTO(auto_free) uint8_t *copy = malloc(bytes.len + 1);
+    AUTO(buf_deinit) struct buf again;
+
+    buf_init(&again, 0);
+    memcpy(copy + 1, bytes.p, bytes.len);
+    struct rd r = rd_of(view_of(copy + 1, bytes.len));
+    char **list = text_list_get(&r, 3);
+    AUTO(err_free) struct err *e = rd_end(&r, "a list");
+
+    assert_true(list == NULL || !rd_failed(&r));
+    text_list_put(&again, list);
+    text_list_free(&list);
+    /* any byte but 0 is true */
+    assert_true(e != NULL || (again.len == bytes.len &&
+                              memcmp(again.data + 1, bytes.p + 1, bytes.len - 1) == 0));
+    return e == NULL;
+}
+
+static void test_lists_on_the_wire(void **state)
+{
+    char *list[] = {(char[]){"a"}, (char[]){""}, (char[]){"long"}, (char[]){"more"}, NULL};
+    AUTO(buf_deinit) struct buf b;
+
+    (void)state;
+    buf_init(&b, 0);
+    text_list_put(&b, list);
+    assert_false(is_list(buf_view(&b))); /* one more than the reader takes */
+    list[3] = NULL;
+    buf_clear(&b);
+    text_list_put(&b, list);
+    assert_true(is_list(buf_view(&b)));
+    for (size_t len = 0; len < b.len; len++) {
+        assert_false(is_list(view_of(b.data, len)));
+    }
+    for (size_t bit = 0; bit < 8 * b.len; bit++) {
+        b.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        is_list(buf_view(&b));
+        b.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
+    }
+    b.data[9] = 0; /* the "a" */
+    assert_false(is_list(buf_view(&b)));
+    buf_clear(&b);
+    text_list_put(&b, NULL);
+    assert_int_equal(b.len, 5);
+    assert_true(is_list(buf_view(&b)));
+    buf_clear(&b);
+    text_list_put(&b, list + 3);
+    struct rd r = rd_of(buf_view(&b));
+    char **none = text_list_get(&r, 3);
+
+    assert_ok(rd_end(&r, "an empty list"));
+    assert_non_null(none);
+    assert_null(none[0]);
+    text_list_free(&none);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,6 +288,7 @@ int main(void)
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_lists),
         cmocka_unit_test(test_small_ones),
+        cmocka_unit_test(test_lists_on_the_wire),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
