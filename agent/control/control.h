@@ -3,6 +3,7 @@
 
 #include "audit/audit.h"
 #include "connect/connect.h"
+#include "enroll/enroll.h"
 #include "identity/identity.h"
 #include "io/io.h"
 #include "pkcs11/remote/remote.h"
@@ -68,6 +69,7 @@ struct control_deps {
     const char *config_file;
     const char *connect_helper; /* path of holdfast-connect */
     void (*counters)(void *arg, struct control_counters *ret);
+    struct enroll_keep *keep; /* what renews login certificates; NULL: nothing does */
     void (*on_certificates)(void *arg); /* a token got another X.509 certificate; may be NULL */
     void *arg;
     int64_t wait_max_ms;  /* no request waits longer; 0: as long as its resource says */

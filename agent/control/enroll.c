@@ -6,7 +6,6 @@
 
 #include "control/job.h"
 #include "control/resources.h"
-#include "enroll/enroll.h"
 
 enum { GRACE_MS = 5 * 1000, TTL_MAX_S = 366 * 86400, PEM_MAX_BYTES = 60 * 1024, RSA_BITS = 3072 };
 
@@ -223,4 +222,14 @@ struct err *control_key_certify(struct control_request *r)
     struct err *e = control_key_find(r, &c.key);
 
     return e != NULL ? e : start(r, &c, "certify a key");
+}
+
+static void say(void *arg, const char *text)
+{
+    control_warn(arg, "%s", text);
+}
+
+void control_enroll_warnings(const struct control_deps *d, json_t *warnings)
+{
+    enroll_keep_warnings(d->keep, say, warnings);
 }

@@ -41,6 +41,7 @@ void control_key_warnings(const struct control_deps *d, json_t *warnings);
 /* --- enroll.c --- */
 control_handler control_enroll, control_key_certify;
 extern const struct control_member control_enroll_body[], control_key_certify_body[];
+void control_enroll_warnings(const struct control_deps *d, json_t *warnings);
 
 /* --- identities.c --- */
 control_handler control_identities_list, control_identity_get, control_identity_renew;

@@ -90,6 +90,7 @@ static json_t *warnings_json(const struct control_deps *d)
     control_key_warnings(d, warnings);
     control_signer_warnings(d, warnings);
     control_identity_warnings(d, warnings);
+    control_enroll_warnings(d, warnings);
     return warnings;
 }
 

@@ -19,6 +19,7 @@
 #include "daemon/bind_login.h"
 #include "daemon/news.h"
 #include "daemon/parts.h"
+#include "enroll/enroll.h"
 #include "protocol/protocol.h"
 #include "renew/renew.h"
 
@@ -39,6 +40,7 @@ struct app {
     struct control *control;
     struct bind_registry *binder;
     struct bind_login *logins; /* NULL: there is no Vault */
+    struct enroll_keep *keep;  /* likewise; or nothing is renewed */
     struct news *news;
     struct event *on_signal[3];
     bool on_terminal; /* which may close */
@@ -170,6 +172,27 @@ static struct err *make_identities(struct app *a)
     return e != NULL ? e : renew_new(a->loop, a->identities, seed, &a->renew);
 }
 
+static void on_certificates(void *arg)
+{
+    struct app *a = arg;
+
+    if (a->logins != NULL) {
+        bind_login_tokens(a->logins);
+    }
+}
+
+static struct err *make_keep(struct app *a)
+{
+    const struct enroll_keep_conf conf = {.loop = a->loop,
+                                          .remote = a->remote,
+                                          .vault = a->signers.vault,
+                                          .audit = a->audit,
+                                          .on_changed = on_certificates,
+                                          .arg = a};
+
+    return conf.vault != NULL && !a->no_renewal ? enroll_keep_new(&conf, &a->keep) : NULL;
+}
+
 static struct err *make_logins(struct app *a)
 {
     const struct bind_login_deps deps = {.remote = a->remote,
@@ -215,6 +238,8 @@ static struct err *listen_control(struct app *a, const char *path, const char *a
         .config_file = a->config->file,
         .connect_helper = a->paths.connect_helper,
         .counters = on_counters,
+        .on_certificates = on_certificates,
+        .keep = a->keep,
         .arg = a,
     };
 
@@ -270,6 +295,9 @@ static struct err *build(struct app *a, const struct app_options *o)
     }
     if (e == NULL) {
         e = make_logins(a);
+    }
+    if (e == NULL) {
+        e = make_keep(a);
     }
     if (e == NULL) {
         e = parts_registry_new(a->config, a->loop, a->signers.vault, &a->registry);
@@ -334,6 +362,7 @@ void app_free(struct app **ap)
     }
     control_free(&a->control);
     bind_registry_free(&a->binder);
+    enroll_keep_free(&a->keep);
     bind_login_free(&a->logins);
     parts_registry_deinit(&a->registry);
     free(a->grants);

@@ -66,6 +66,14 @@ void enroll_start(struct enroll *e)
     en.starts++;
 }
 
+void enroll_keep_warnings(const struct enroll_keep *k, void (*say)(void *arg, const char *text),
+                          void *arg)
+{
+    if (k != NULL) {
+        say(arg, "its login certificate ends");
+    }
+}
+
 void enroll_free(struct enroll **e)
 {
     en.frees += *e != NULL;
