@@ -115,6 +115,8 @@ int cmd_status(struct cli *c);
 int cmd_token_list(struct cli *c);
 int cmd_token_show(struct cli *c);
 int cmd_token_unlock(struct cli *c);
+int cmd_vault_ca(struct cli *c);
+int cmd_vault_check(struct cli *c);
 
 /** cli_complete() - holdfast __complete WORD...: names that fit the last word, for shells. Asks a
  * running agent only, and is silent where there is none */

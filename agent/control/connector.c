@@ -1,7 +1,8 @@
 /*
- * Connectors at work: the test, step by step while it runs, and the SSH engines to pick from.
+ * Vault servers at work: the test, step by step while it runs, the SSH engines to pick from, and their
+ * CAs' public keys. A signer of holdfast.yaml is asked by its name. Of a connector:
  *
- * All of them look at the server with the connector's own settings, logged in to for this one call, so
+ * All look at the server with the connector's own settings, logged in to for this one call, so
  * that a connector is tested as it stands in the registry, or in the body of one that is not stored,
  * and not as the agent happens to use it. The way there is: [secrets manager ->] connector ->
  * certificate -> Vault; next() says what is still missing.
@@ -11,17 +12,30 @@
 #include "control/job.h"
 #include "control/resources.h"
 
-enum { CHECK_MS = 60 * 1000, MOUNTS_MS = 30 * 1000, GRACE_MS = 5 * 1000 };
+enum { CHECK_MS = 60 * 1000, LIST_MS = 30 * 1000, GRACE_MS = 5 * 1000 };
 
-const char *const control_connector_test_query[] = {"mount", "role", NULL};
+const char *const control_connector_test_query[] = {"mount", "role", "principals", NULL};
+const char *const control_connector_ca_query[] = {"mount", "issuer", NULL};
+
+enum look_at { LOOK_TEST, LOOK_MOUNTS, LOOK_CA };
+
+static const struct {
+    const char *what;
+    int64_t longest_ms;
+} looks[] = {
+    [LOOK_TEST] = {"test the connector", CHECK_MS},
+    [LOOK_MOUNTS] = {"list the engines", LIST_MS},
+    [LOOK_CA] = {"fetch the CA's key", LIST_MS},
+};
 
 struct look {
     struct control_job job;
-    bool is_test;
-    char *scope; /* of what is asked for */
+    enum look_at at;
+    char *signer; /* of holdfast.yaml; NULL: what the registry says */
+    char *scope;  /* of what is asked for */
     enum registry_kind kind;
     json_t *manager, *connector, *certificate; /* specs, as they come */
-    char *mount, *role;
+    char *mount, *role, *principals, *issuer;
     uint64_t call;       /* of vault/; 0: none is open */
     struct vault *vault; /* while it is */
     const char *failed;  /* first step that did */
@@ -31,9 +45,12 @@ static void look_free(struct control_job *job)
 {
     struct look *l = (struct look *)job;
 
+    free(l->signer);
     free(l->scope);
     free(l->mount);
     free(l->role);
+    free(l->principals);
+    free(l->issuer);
     json_decref(l->manager);
     json_decref(l->connector);
     json_decref(l->certificate);
@@ -126,22 +143,68 @@ static void on_mounts(void *arg, struct err *e, const struct vault_mount *mounts
     }
 }
 
-/* A callback that comes within the call itself finds l->call 0 afterwards; l may be gone by then. */
-static void ask_vault(struct look *l, const struct vault_conf *conf)
+/* Only what is a key and nothing else goes on to people, who put it into files that servers obey. */
+static void on_ca_key(void *arg, struct err *e, const char *line)
 {
-    struct vault_target target = {.conf = conf};
-    struct vault_check check = {
-        .target = target, .mount = l->mount, .role = l->role, .deadline = mono_in(CHECK_MS)};
-    uint64_t call = l->is_test
-                        ? vault_check(l->vault, &check, on_step, on_tested, l)
-                        : vault_mounts(l->vault, &target, "ssh", mono_in(MOUNTS_MS), on_mounts, l);
+    AUTO(ssh_key_free) struct ssh_key *key = NULL;
+    AUTO(auto_free) char *clean = NULL;
+    struct look *l = arg;
+
+    l->call = 0;
+    if (e == NULL) {
+        e = err_recode(err_add(ssh_key_from_line(line, &key), "what Vault shows is no public key"),
+                       ERR_PROTOCOL);
+    }
+    if (e == NULL && (clean = ssh_key_line(key, NULL)) == NULL) {
+        e = err_nomem();
+    }
+    if (e != NULL) {
+        control_job_fail(&l->job, e); /* frees l */
+    } else {
+        control_answer(l->job.r, 200, json_pack("{s:s}", "public_key", clean));
+    }
+}
+
+static uint64_t start_call(struct look *l, const struct vault_target *target)
+{
+    struct mono until = mono_in(looks[l->at].longest_ms);
+    struct vault_check check = {.target = *target,
+                                .mount = l->mount,
+                                .role = l->role,
+                                .principals = l->principals,
+                                .deadline = until};
+
+    switch (l->at) {
+    case LOOK_TEST:
+        return vault_check(l->vault, &check, on_step, on_tested, l);
+    case LOOK_MOUNTS:
+        return vault_mounts(l->vault, target, "ssh", until, on_mounts, l);
+    case LOOK_CA:
+        return vault_ca_key(l->vault, target, l->mount, l->issuer, until, on_ca_key, l);
+    }
+    return 0;
+}
+
+/* A callback that comes within the call itself finds l->call 0 afterwards; l may be gone by then.
+ * Errors are returned before the request has ended. */
+static struct err *ask_vault(struct look *l, const struct vault_target *target)
+{
+    l->vault = control_deps_of(l->job.r)->vault;
+    struct err *e = l->vault == NULL     ? err_new(ERR_UNSUPPORTED, "this agent talks to no Vault")
+                    : l->at == LOOK_TEST ? control_start_lines(l->job.r)
+                                         : NULL;
+
+    if (e != NULL) {
+        return e;
+    }
+    uint64_t call = start_call(l, target);
 
     if (call != 0) {
         l->call = call;
     }
+    return NULL;
 }
 
-/* Errors are returned before the request has ended. */
 static struct err *look(struct look *l)
 {
     const struct control_deps *d = control_deps_of(l->job.r);
@@ -153,17 +216,7 @@ static struct err *look(struct look *l)
     struct vault_conf conf;
     struct err *e = control_vault_conf(l->connector, l->certificate, token, &conf, &more);
 
-    l->vault = d->vault;
-    if (e == NULL && l->vault == NULL) {
-        e = err_new(ERR_UNSUPPORTED, "this agent talks to no Vault");
-    }
-    if (e == NULL && l->is_test) {
-        e = control_start_lines(l->job.r);
-    }
-    if (e == NULL) {
-        ask_vault(l, &conf);
-    }
-    return e;
+    return e != NULL ? e : ask_vault(l, &(struct vault_target){.conf = &conf});
 }
 
 static void on_found(void *arg, struct err *e, json_t *resource);
@@ -263,60 +316,69 @@ static void on_checked(void *arg, struct err *e, json_t *resource)
     go_on(l, e);
 }
 
-static struct err *begin(struct control_request *r, bool is_test, struct look **ret)
+static struct err *begin(struct control_request *r, enum look_at at, struct look **ret)
 {
-    struct registry *registry;
-    struct err *e = control_registry_of(r, &registry);
-    struct look *l = e == NULL ? calloc(1, sizeof *l) : NULL;
+    struct look *l = calloc(1, sizeof *l);
 
     if (l == NULL) {
-        return e != NULL ? e : err_nomem();
-    }
-    l->job = (struct control_job){.stop = look_stop, .free = look_free};
-    l->is_test = is_test;
-    l->scope = text_copy(control_param(r, "scope"));
-    l->mount = is_test ? text_copy(control_query(r, "mount")) : NULL;
-    l->role = is_test ? text_copy(control_query(r, "role")) : NULL;
-    if (l->scope == NULL) {
-        look_free(&l->job);
         return err_nomem();
     }
-    e = control_job_start(&l->job, r, (is_test ? CHECK_MS : MOUNTS_MS) + GRACE_MS,
-                          is_test ? "test the connector" : "list the engines");
+    *l = (struct look){.job = {.stop = look_stop, .free = look_free},
+                       .at = at,
+                       .signer = text_copy(control_param(r, "signer")),
+                       .scope = text_copy(control_param(r, "scope")),
+                       .mount = text_copy(control_query(r, "mount")),
+                       .role = text_copy(control_query(r, "role")),
+                       .principals = text_copy(control_query(r, "principals")),
+                       .issuer = text_copy(control_query(r, "issuer"))};
+    struct err *e = l->scope == NULL || l->signer == NULL ? err_nomem()
+                    : at == LOOK_CA && l->mount == NULL
+                        ? err_new(ERR_INPUT, "?mount= is missing: the path of the SSH engine")
+                        : NULL;
+
+    if (e != NULL) {
+        look_free(&l->job);
+        return e;
+    }
+    e = control_job_start(&l->job, r, looks[at].longest_ms + GRACE_MS, looks[at].what);
     if (e == NULL) {
         *ret = l;
     }
     return e;
 }
 
-static struct err *begin_at(struct control_request *r, bool is_test, enum registry_kind kind)
+static struct err *begin_at(struct control_request *r, enum look_at at, enum registry_kind kind)
 {
     struct look *l = NULL;
-    struct err *e = begin(r, is_test, &l);
+    struct registry *registry;
+    struct err *e = control_registry_of(r, &registry);
 
+    e = e == NULL ? begin(r, at, &l) : e;
     return e != NULL ? e : fetch(l, kind, l->scope, control_param(r, "id"));
 }
 
 struct err *control_connector_test(struct control_request *r)
 {
-    return begin_at(r, true, REGISTRY_CONNECTOR);
+    return begin_at(r, LOOK_TEST, REGISTRY_CONNECTOR);
 }
 
 struct err *control_connector_mounts(struct control_request *r)
 {
-    return begin_at(r, false, REGISTRY_CONNECTOR);
+    return begin_at(r, LOOK_MOUNTS, REGISTRY_CONNECTOR);
 }
 
 struct err *control_secrets_manager_mounts(struct control_request *r)
 {
-    return begin_at(r, false, REGISTRY_SECRETS_MANAGER);
+    return begin_at(r, LOOK_MOUNTS, REGISTRY_SECRETS_MANAGER);
 }
 
 struct err *control_connector_test_new(struct control_request *r)
 {
     struct look *l = NULL;
-    struct err *e = begin(r, true, &l);
+    struct registry *registry;
+    struct err *e = control_registry_of(r, &registry);
 
+    e = e == NULL ? begin(r, LOOK_TEST, &l) : e;
     if (e != NULL) {
         return e;
     }
@@ -325,4 +387,44 @@ struct err *control_connector_test_new(struct control_request *r)
     registry_check_only(control_deps_of(r)->registry, REGISTRY_CONNECTOR, l->scope, control_body(r),
                         on_checked, l);
     return NULL;
+}
+
+struct err *control_connector_ca(struct control_request *r)
+{
+    return begin_at(r, LOOK_CA, REGISTRY_CONNECTOR);
+}
+
+/* --- signers of holdfast.yaml ------------------------------------------------------------------- */
+
+static struct err *find_signer(const struct control_deps *d, const char *name)
+{
+    for (size_t i = 0; i < d->signers_n; i++) {
+        if (!text_eq(d->signers[i]->name, name)) {
+            continue;
+        }
+        return text_eq(d->signers[i]->kind, "vault")
+                   ? NULL
+                   : err_new(ERR_UNSUPPORTED, "the signer %s is built in: no server is behind it",
+                             name);
+    }
+    return err_new(ERR_NOT_FOUND, "holdfast.yaml has no signer %s", name);
+}
+
+static struct err *begin_signer(struct control_request *r, enum look_at at)
+{
+    struct look *l = NULL;
+    struct err *e = find_signer(control_deps_of(r), control_param(r, "signer"));
+
+    e = e == NULL ? begin(r, at, &l) : e;
+    return e != NULL ? e : ask_vault(l, &(struct vault_target){.name = l->signer});
+}
+
+struct err *control_signer_test(struct control_request *r)
+{
+    return begin_signer(r, LOOK_TEST);
+}
+
+struct err *control_signer_ca(struct control_request *r)
+{
+    return begin_signer(r, LOOK_CA);
 }

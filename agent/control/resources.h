@@ -94,8 +94,8 @@ extern const char *const control_registry_export_query[];
 
 /* --- connector.c --- */
 control_handler control_connector_test, control_connector_test_new, control_connector_mounts,
-    control_secrets_manager_mounts;
-extern const char *const control_connector_test_query[];
+    control_connector_ca, control_secrets_manager_mounts, control_signer_test, control_signer_ca;
+extern const char *const control_connector_test_query[], *const control_connector_ca_query[];
 
 /* --- ssh_key.c --- */
 control_handler control_ssh_key_test;

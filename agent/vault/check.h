@@ -25,6 +25,14 @@ void vault_report_fact(struct vault_report *r, const char *name, const char *val
 void vault_report_number(struct vault_report *r, const char *name, int64_t value);
 void vault_report_deinit(struct vault_report *r);
 
+/**
+ * vault_role_report() - what a role of an SSH engine allows, added to the words and facts of @r
+ * @role:       its settings, as Vault shows them
+ * @principals: "a,b" that a certificate is wanted for; one that the role refuses is an error; NULL
+ */
+void vault_role_report(const json_t *role, const char *name, const char *principals,
+                       struct vault_report *r);
+
 /** A step behind the login: fills @r. */
 typedef void vault_check_step_fn(struct vault_look *look, struct vault_report *r);
 vault_check_step_fn vault_check_login;  /* check_token.c */

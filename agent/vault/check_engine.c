@@ -65,44 +65,6 @@ static struct err *ask_capabilities(struct vault_look *look, const char *path, s
 
 /* --- the role ----------------------------------------------------------------------------------- */
 
-static void fact_of(struct vault_report *r, const json_t *data, const char *name)
-{
-    const json_t *value = json_object_get(data, name);
-
-    if (json_is_integer(value)) {
-        vault_report_number(r, name, json_integer_value(value));
-    } else if (json_is_string(value) && json_string_length(value) > 0) {
-        vault_report_fact(r, name, json_string_value(value));
-    }
-}
-
-static void report_role(const json_t *data, const char *role, struct vault_report *r)
-{
-    const char *users = json_string_value(json_object_get(data, "allowed_users"));
-    int64_t ttl_s = json_integer_value(json_object_get(data, "ttl"));
-    int64_t max_s = json_integer_value(json_object_get(data, "max_ttl"));
-    const char *kind = json_string_value(json_object_get(data, "key_type"));
-    char ttl[TEXT_DURATION_BYTES], max[TEXT_DURATION_BYTES];
-    size_t len = strlen(r->text);
-
-    fact_of(r, data, "ttl");
-    fact_of(r, data, "max_ttl");
-    fact_of(r, data, "allowed_users");
-    fact_of(r, data, "default_user");
-    fact_of(r, data, "allowed_extensions");
-    if (kind != NULL && strcmp(kind, "ca") != 0) {
-        r->error = err_new(ERR_INPUT,
-                           "the role \"%s\" is of key type %s: only roles of key type ca sign keys",
-                           role, kind);
-        return;
-    }
-    snprintf(r->text + len, sizeof r->text - len,
-             "; users: %.300s; certificates last %s, at most %s",
-             users != NULL ? users : "none named",
-             ttl_s > 0 ? text_duration_of(ttl_s, ttl) : "as long as the engine says",
-             max_s > 0 ? text_duration_of(max_s, max) : "what the engine says");
-}
-
 static struct err *ask_role(struct vault_look *look, struct vault_report *r)
 {
     const struct vault_query *q = look->query;
@@ -112,7 +74,7 @@ static struct err *ask_role(struct vault_look *look, struct vault_report *r)
     struct err *e = vault_auth_do(look->auth, &look->api, &call, parts, &answer);
 
     if (e == NULL) {
-        report_role(json_object_get(answer.root, "data"), q->name, r);
+        vault_role_report(json_object_get(answer.root, "data"), q->name, q->text, r);
     } else if (vault_api_is_forbidden(e)) {
         err_free(&e);
     } else if (vault_api_is_status(e, 404) && strstr(err_text(e), "Vault says") == NULL) {

@@ -45,6 +45,7 @@ struct vault_pending {
         signer_reply_fn *signed_;
         vault_mounts_fn *mounts;
         vault_names_fn *names;
+        vault_ca_key_fn *ca_key;
         vault_pki_fn *pki;
         vault_done_fn *done;
         struct {

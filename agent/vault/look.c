@@ -52,8 +52,10 @@ static void on_checked(struct vault_pending *p, struct err *e, struct rd *reply)
 uint64_t vault_check(struct vault *v, const struct vault_check *check, vault_step_fn *on_step_fn,
                      vault_done_fn *on_done, void *arg)
 {
-    struct vault_query q = {
-        .deadline = check->deadline, .mount = check->mount, .name = check->role};
+    struct vault_query q = {.deadline = check->deadline,
+                            .mount = check->mount,
+                            .name = check->role,
+                            .text = check->principals};
     struct err *e = NULL;
     struct vault_pending *p = vault_target_begin(v, &check->target, arg, &q, &e);
 
@@ -122,4 +124,30 @@ uint64_t vault_roles(struct vault *v, const struct vault_target *target, const c
     p->event = vault_pending_names;
     p->on.names = on_done;
     return vault_send_query(p, VAULT_OP_ROLES, &q);
+}
+
+static void on_ca_key(struct vault_pending *p, struct err *e, struct rd *reply)
+{
+    AUTO(auto_free) char *line = e == NULL ? vault_get_text(reply) : NULL;
+
+    if (e == NULL) {
+        e = rd_end(reply, "a CA's public key");
+    }
+    p->on.ca_key(p->arg, e, e == NULL ? line : NULL);
+}
+
+uint64_t vault_ca_key(struct vault *v, const struct vault_target *target, const char *mount,
+                      const char *issuer, struct mono deadline, vault_ca_key_fn *on_done, void *arg)
+{
+    struct vault_query q = {.deadline = deadline, .mount = mount, .name = issuer};
+    struct err *e = NULL;
+    struct vault_pending *p = vault_target_begin(v, target, arg, &q, &e);
+
+    if (p == NULL) {
+        on_done(arg, e, NULL);
+        return 0;
+    }
+    p->finish = on_ca_key;
+    p->on.ca_key = on_done;
+    return vault_send_query(p, VAULT_OP_CA_KEY, &q);
 }

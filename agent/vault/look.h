@@ -57,7 +57,9 @@ struct vault_fact {
  *   token   policies ("a,b"), ttl_s (0: does not expire), renewable, root, type, period_s,
  *           explicit_max_ttl_s, num_uses (how many requests are left; absent: any number)
  *   engine  type, capabilities ("create,update"), and of a role that may be read: ttl, max_ttl,
- *           allowed_users, default_user, allowed_extensions
+ *           allowed_users, default_user, allowed_domains, allowed_extensions,
+ *           allowed_critical_options, allow_user_certificates, allow_host_certificates,
+ *           allowed_users_template
  * Booleans are "true" and "false".
  */
 struct vault_step {
@@ -77,6 +79,7 @@ typedef void vault_done_fn(void *arg, struct err *e);
 struct vault_check {
     struct vault_target target;
     const char *mount, *role; /* of an SSH engine; NULL: the engine is not looked at */
+    const char *principals;   /* "a,b": would the role allow them; NULL: not asked */
     struct mono deadline;
 };
 
@@ -108,6 +111,15 @@ typedef void vault_mounts_fn(void *arg, struct err *e, const struct vault_mount 
  */
 uint64_t vault_mounts(struct vault *v, const struct vault_target *target, const char *type,
                       struct mono deadline, vault_mounts_fn *on_done, void *arg);
+
+/** Gets a public key as a line, which nobody has judged yet, or an error. */
+typedef void vault_ca_key_fn(void *arg, struct err *e, const char *line);
+/** vault_ca_key() - the CA of an SSH engine, as Vault shows it to anybody: no login is made
+ * @issuer: NULL: the engine's default
+ * Errors: NOT_FOUND, DENIED (no such engine, or it has no CA), PROTOCOL, INPUT, those of reaching it */
+uint64_t vault_ca_key(struct vault *v, const struct vault_target *target, const char *mount,
+                      const char *issuer, struct mono deadline, vault_ca_key_fn *on_done,
+                      void *arg);
 
 typedef void vault_names_fn(void *arg, struct err *e, char *const *names);
 /** vault_roles() - the roles of an SSH engine, as Vault sorts them; NULL-terminated, never NULL

@@ -26,6 +26,8 @@ vault_serve_fn vault_serve_kv_list; /* kv_serve.c */
 vault_serve_fn vault_serve_pki;     /* pki.c */
 vault_serve_fn vault_serve_revoke;  /* pki.c */
 
+vault_serve_fn vault_serve_ca_key;  /* ca_key.c */
+
 /** vault_send_names() - the strings of a JSON list as events; names that hold a NUL are left out */
 struct err *vault_send_names(struct ipc_request *request, const json_t *list) MUST_CHECK;
 

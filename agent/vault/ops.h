@@ -17,6 +17,7 @@ enum vault_op {
     VAULT_OP_KV_LIST = 9,   /* events: names; empty answer */
     VAULT_OP_PKI_SIGN = 10, /* an X.509 certificate */
     VAULT_OP_REVOKE = 11,   /* empty answer */
+    VAULT_OP_CA_KEY = 12,   /* string: a public key's line */
     VAULT_OP_STOP = 20,     /* a clean end: tokens of servers that want it are revoked */
 };
 

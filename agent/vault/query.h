@@ -12,7 +12,8 @@ struct vault_query {
     const char *name;                    /* CHECK, PKI_SIGN: the role; MOUNTS: the type */
     const char *prefix;                  /* KV */
     const char *path;                    /* KV */
-    const char *text;                    /* KV_CAS; NULL: delete. PKI_SIGN: the request */
+    const char *text;                    /* KV_CAS; NULL: delete. PKI_SIGN: the request. CHECK:
+                                            the principals, "a,b" */
     const char *common_name, *alt_names; /* PKI_SIGN; names one a line, each with its kind */
     uint64_t version;                    /* KV_CAS. PKI_SIGN: seconds; 0: the role's */
 };

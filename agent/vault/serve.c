@@ -168,6 +168,7 @@ static struct err *on_query(struct vault_helper *h, const struct vault_worker *w
         [VAULT_OP_ROLES] = vault_serve_roles,   [VAULT_OP_KV_GET] = vault_serve_kv_get,
         [VAULT_OP_KV_CAS] = vault_serve_kv_cas, [VAULT_OP_KV_LIST] = vault_serve_kv_list,
         [VAULT_OP_PKI_SIGN] = vault_serve_pki,  [VAULT_OP_REVOKE] = vault_serve_revoke,
+        [VAULT_OP_CA_KEY] = vault_serve_ca_key,
     };
     AUTO(vault_query_deinit) struct vault_query q = {0};
     struct vault_server *server = NULL;
@@ -221,6 +222,7 @@ static struct err *serve(void *helper, void *worker, struct ipc_request *request
     case VAULT_OP_KV_LIST:
     case VAULT_OP_PKI_SIGN:
     case VAULT_OP_REVOKE:
+    case VAULT_OP_CA_KEY:
         return on_query(helper, worker, request);
     default:
         return err_new(ERR_PROTOCOL, "holdfast-vault has no operation %u", request->op);

@@ -4,14 +4,15 @@
 static const char connector[] =
     "{\"identifier\":\"main\",\"scope\":\"org/acme\",\"revision\":1,\"spec\":{\"type\":\"vault\","
     "\"addresses\":[\"https://a:8200\",\"https://b:8200\"],\"namespace\":\"team\","
-    "\"login\":{\"method\":\"token\",\"token_file\":\"/t\",\"root\":true},"
+    "\"login\":{\"method\":\"token\",\"token_file\":\"/given/t\",\"root\":true},"
     "\"renewal_interval_minutes\":0,\"certificate\":\"account.ca\",\"timeout_s\":7}}";
 static const char certificate[] = "{\"identifier\":\"ca\",\"spec\":{\"pem\":\"PEM\"}}";
-static const char test_path[] = "/v1/scopes/org%2Facme/connectors/main/test?mount=ssh&role=web";
+static const char test_path[] =
+    "/v1/scopes/org%2Facme/connectors/main/test?mount=ssh&role=web&principals=a%2Cb";
 
 static bool has_look(void *arg)
 {
-    return look.checks + look.lists == *(unsigned *)arg;
+    return look.checks + look.lists + look.keys == *(unsigned *)arg;
 }
 
 static void reach_vault(struct client *c, const char *method, const char *path)
@@ -45,13 +46,14 @@ static void test_a_connector_that_works(void **state)
     assert_string_equal(look.second, "https://b:8200");
     assert_string_equal(look.ca_pem, "PEM");
     assert_string_equal(look.namespace_, "team");
-    assert_string_equal(look.token, "/t");
+    assert_string_equal(look.token, "/given/t");
     assert_int_equal(look.login, VAULT_LOGIN_TOKEN);
     assert_true(look.renew_by_interval);
     assert_int_equal(look.renew_interval_s, 0);
     assert_int_equal(look.timeout_ms, 7000);
     assert_string_equal(look.mount, "ssh");
     assert_string_equal(look.role, "web");
+    assert_string_equal(look.principals, "a,b");
     look.on_step(look.arg, &(struct vault_step){.kind = VAULT_STEP_REACH,
                                                 .state = VAULT_STEP_OK,
                                                 .address = "https://a:8200",
@@ -293,6 +295,77 @@ static void test_no_vault(void **state)
     client_close(&c);
 }
 
+/* What was stored under other rules, or by another machine, is not read either. */
+static void test_a_file_that_is_not_given(void **state)
+{
+    static const char theirs[] =
+        "{\"identifier\":\"main\",\"scope\":\"org/acme\",\"revision\":1,\"spec\":{\"addresses\":["
+        "\"https://a\"],\"login\":{\"method\":\"token\",\"token_file\":\"/etc/shadow\"}}}";
+    struct client c;
+
+    (void)state;
+    client_open(&c);
+    send_request(&c, "POST", test_path, NULL);
+    reg_await(1);
+    reg_answer(NULL, theirs);
+    client_answer(&c);
+    assert_int_equal(c.status, 403);
+    assert_non_null(strstr(json_string_value(at("detail")), "/spec/login/token_file"));
+    assert_int_equal(look.checks, 0);
+    client_close(&c);
+}
+
+static void test_a_signer_of_the_file(void **state)
+{
+    unsigned one = 1;
+    struct client c;
+
+    (void)state;
+    client_open(&c);
+    send_request(&c, "POST", "/v1/signers/corp/test?mount=ssh&role=web", NULL);
+    pump(has_look, &one);
+    assert_string_equal(look.target, "corp");
+    assert_string_equal(look.mount, "ssh");
+    look.on_done(look.arg, NULL);
+    client_answer(&c);
+    assert_int_equal(c.status, 200);
+    assert_int_equal(ask("POST", "/v1/signers/nobody/test", NULL), 404);
+    assert_int_equal(ask("POST", "/v1/signers/local/test", NULL), 501);
+    client_close(&c);
+}
+
+#define KEY "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBsYEi8rXrcFzhGEBu6OPbP18AOUfKyf783jJ0NrlCeG"
+
+static void ca_key(struct client *c, const char *line)
+{
+    unsigned one = 1;
+
+    look.keys = 0;
+    client_open(c);
+    send_request(c, "GET", "/v1/signers/corp/ca?mount=hosts&issuer=two", NULL);
+    pump(has_look, &one);
+    assert_string_equal(look.target, "corp");
+    assert_string_equal(look.mount, "hosts");
+    assert_string_equal(look.issuer, "two");
+    look.on_ca_key(look.arg, NULL, line);
+    client_answer(c);
+}
+
+static void test_the_key_of_a_ca(void **state)
+{
+    struct client c;
+
+    (void)state;
+    ca_key(&c, KEY " a comment");
+    assert_int_equal(c.status, 200);
+    assert_text("public_key", KEY);
+    client_close(&c);
+    ca_key(&c, "ssh-ed25519 none");
+    assert_int_equal(c.status, 502);
+    client_close(&c);
+    assert_int_equal(ask("GET", "/v1/signers/corp/ca", NULL), 400);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -306,6 +379,9 @@ int main(void)
         TEST(test_mounts),
         TEST(test_mounts_that_vault_does_not_tell),
         TEST(test_no_vault),
+        TEST(test_a_file_that_is_not_given),
+        TEST(test_a_signer_of_the_file),
+        TEST(test_the_key_of_a_ca),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -165,7 +165,8 @@ void registry_resolve(struct registry *r, const char *scope, const char *referen
     reg_called("resolve", on_done, arg);
 }
 
-static const struct registry_allowed_list reg_allowed;
+static const struct registry_allowed reg_given = {.scope = "org/acme", .folder = "/given"};
+static const struct registry_allowed_list reg_allowed = {&reg_given, 1};
 
 const struct registry_allowed_list *registry_allowed(const struct registry *r)
 {

@@ -4,6 +4,8 @@
 /* Part of fake_parts.h: a look at a Vault server, whose steps a test tells. */
 static struct {
     unsigned checks, lists, cancelled;
+    unsigned keys;
+    char target[64], principals[64], issuer[64];
     char address[64], second[64], ca_pem[64], namespace_[64], token[64], mount[64], role[64];
     enum vault_login login;
     int64_t renew_interval_s, timeout_ms;
@@ -11,6 +13,7 @@ static struct {
     vault_step_fn *on_step;
     vault_done_fn *on_done;
     vault_mounts_fn *on_mounts;
+    vault_ca_key_fn *on_ca_key;
     void *arg;
 } look;
 
@@ -23,6 +26,10 @@ static inline void look_at(const struct vault_target *t)
 {
     const struct vault_conf *c = t->conf;
 
+    look_text(look.target, t->name);
+    if (t->name != NULL) {
+        return;
+    }
     assert_non_null(c);
     look_text(look.address, c->address);
     look_text(look.second, c->addresses != NULL ? c->addresses[0] : NULL);
@@ -42,6 +49,7 @@ uint64_t vault_check(struct vault *v, const struct vault_check *check, vault_ste
     look_at(&check->target);
     look_text(look.mount, check->mount);
     look_text(look.role, check->role);
+    look_text(look.principals, check->principals);
     look.on_step = on_step;
     look.on_done = on_done;
     look.arg = arg;
@@ -63,6 +71,20 @@ uint64_t vault_mounts(struct vault *v, const struct vault_target *target, const 
     look.on_mounts = on_done;
     look.arg = arg;
     look.lists++;
+    return 7;
+}
+
+uint64_t vault_ca_key(struct vault *v, const struct vault_target *target, const char *mount,
+                      const char *issuer, struct mono deadline, vault_ca_key_fn *on_done, void *arg)
+{
+    (void)v;
+    (void)deadline;
+    look_at(target);
+    look_text(look.mount, mount);
+    look_text(look.issuer, issuer);
+    look.on_ca_key = on_done;
+    look.arg = arg;
+    look.keys++;
     return 7;
 }
 
