@@ -1,7 +1,7 @@
 #ifndef HF_TESTS_BASE_SUPPORT_H
 #define HF_TESTS_BASE_SUPPORT_H
 
-/* What the tests of base/ share. */
+/* What tests share: errors that are and are not expected, and a folder of their own. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -33,6 +34,15 @@
         }                                                                                          \
     } while (0)
 
+#define assert_err_says(call, wanted, text)                                                        \
+    do {                                                                                           \
+        AUTO(err_free) struct err *e_ = (call);                                                    \
+        assert_non_null(e_);                                                                       \
+        if (err_code(e_) != (wanted) || strstr(err_text(e_), text) == NULL) {                      \
+            fail_msg("%s: %s", err_code_name(err_code(e_)), err_text(e_));                         \
+        }                                                                                          \
+    } while (0)
+
 static char folder[256];
 
 static inline int make_folder(void **state)
@@ -40,7 +50,7 @@ static inline int make_folder(void **state)
     const char *base = getenv("TMPDIR");
 
     (void)state;
-    snprintf(folder, sizeof folder, "%s/hf-base-XXXXXX", base != NULL ? base : P_tmpdir);
+    snprintf(folder, sizeof folder, "%s/hf-test-XXXXXX", base != NULL ? base : P_tmpdir);
     return mkdtemp(folder) != NULL ? 0 : -1;
 }
 

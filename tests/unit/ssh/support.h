@@ -5,67 +5,18 @@
  * What the tests of ssh/ share: the real ssh-keygen in a folder of its own, keys in software that
  * sign as a token does (raw r||s), and the two walks that every parser has to survive.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <fcntl.h>
 #include <openssl/ec.h>
 #include <openssl/ecdsa.h>
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
+#include "base/support.h"
 #include "ssh/ssh.h"
 
-enum { TYPES = 5, PATH_BYTES = 256 };
+enum { TYPES = 5 };
 
-/* --- errors --- */
-
-#define assert_ok(call)                                                                            \
-    do {                                                                                           \
-        AUTO(err_free) struct err *e_ = (call);                                                    \
-        if (e_ != NULL) {                                                                          \
-            fail_msg("%s", err_text(e_));                                                          \
-        }                                                                                          \
-    } while (0)
-
-#define assert_err(call, wanted)                                                                   \
-    do {                                                                                           \
-        AUTO(err_free) struct err *e_ = (call);                                                    \
-        assert_non_null(e_);                                                                       \
-        if (err_code(e_) != (wanted)) {                                                            \
-            fail_msg("%s: %s", err_code_name(err_code(e_)), err_text(e_));                         \
-        }                                                                                          \
-    } while (0)
-
-#define assert_err_says(call, wanted, text)                                                        \
-    do {                                                                                           \
-        AUTO(err_free) struct err *e_ = (call);                                                    \
-        assert_non_null(e_);                                                                       \
-        if (err_code(e_) != (wanted) || strstr(err_text(e_), text) == NULL) {                      \
-            fail_msg("%s: %s", err_code_name(err_code(e_)), err_text(e_));                         \
-        }                                                                                          \
-    } while (0)
-
-/* --- a folder and the programs of OpenSSH --- */
-
-static char folder[PATH_BYTES];
-
-static inline const char *in_folder(const char *name)
-{
-    static char path[4][2 * PATH_BYTES];
-    static unsigned next;
-    char *p = path[next++ % 4];
-
-    snprintf(p, sizeof path[0], "%s/%s", folder, name);
-    return p;
-}
+/* --- the programs of OpenSSH --- */
 
 /* Runs argv; its standard output (or what fits) goes to @out. Returns the exit status. */
 static inline int run(char *out, size_t size, const char *const *argv)
@@ -126,15 +77,6 @@ static const char *const keygen_type[TYPES] = {"rsa", "ecdsa", "ecdsa", "ecdsa",
 static const char *const keygen_bits[TYPES] = {"2048", "256", "384", "521", "256"};
 
 /* The key pair of each type is in files rsa, p256, ...; the public ones have .pub behind. */
-static inline int make_folder(void **state)
-{
-    const char *base = getenv("TMPDIR");
-
-    (void)state;
-    snprintf(folder, sizeof folder, "%s/hf-ssh-XXXXXX", base != NULL ? base : P_tmpdir);
-    return mkdtemp(folder) != NULL ? 0 : -1;
-}
-
 static inline int make_keys(void **state)
 {
     if (make_folder(state) != 0) {
@@ -146,13 +88,6 @@ static inline int make_keys(void **state)
         MUST_RUN("ssh-keygen", "-q", "-t", keygen_type[i], "-b", keygen_bits[i], "-N", "", "-C",
                  "some comment", "-f", path);
     }
-    return 0;
-}
-
-static inline int remove_folder(void **state)
-{
-    (void)state;
-    MUST_RUN("rm", "-r", folder);
     return 0;
 }
 
