@@ -18,7 +18,8 @@ static struct err *check(const struct vault_conf *server)
 
     if (server->client_public_pem == NULL || server->client_cert_pem == NULL) {
         return server->client_problem != NULL
-                   ? err_new(ERR_NOT_FOUND, "%s", server->client_problem)
+                   ? err_new(server->client_problem_passes ? ERR_GONE : ERR_NOT_FOUND, "%s",
+                             server->client_problem)
                    : err_new(ERR_GONE, "the key to log in with has not been read yet");
     }
     return cert.key != NULL ? vault_client_cert_check(&cert)

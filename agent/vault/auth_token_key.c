@@ -26,7 +26,8 @@ static struct err *find_scheme(const struct vault_conf *server, enum scheme *ret
 
     if (server->client_public_pem == NULL) {
         return server->client_problem != NULL
-                   ? err_new(ERR_NOT_FOUND, "%s", server->client_problem)
+                   ? err_new(server->client_problem_passes ? ERR_GONE : ERR_NOT_FOUND, "%s",
+                             server->client_problem)
                    : err_new(ERR_GONE, "the key to log in with has not been read yet");
     }
     if (server->client_key == NULL) {

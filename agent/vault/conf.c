@@ -181,6 +181,7 @@ void vault_conf_put(struct buf *b, const struct vault_conf *conf)
     buf_put_bool(b, c.token_wrapped);
     buf_put_bool(b, c.secret_id_wrapped);
     buf_put_bool(b, c.revoke_on_stop);
+    buf_put_bool(b, c.client_problem_passes);
     buf_put_bool(b, c.renew_by_interval);
     buf_put_u64(b, (uint64_t)c.request_timeout_ms);
     buf_put_u64(b, (uint64_t)c.renew_interval_s);
@@ -217,6 +218,7 @@ static struct err *get_all(struct rd *r, struct vault_conf *c)
     c->token_wrapped = rd_bool(r);
     c->secret_id_wrapped = rd_bool(r);
     c->revoke_on_stop = rd_bool(r);
+    c->client_problem_passes = rd_bool(r);
     c->renew_by_interval = rd_bool(r);
     c->request_timeout_ms = (int64_t)rd_u64(r);
     c->renew_interval_s = (int64_t)rd_u64(r);

@@ -53,6 +53,8 @@ struct vault_conf {
     bool client_key_shared;        /* it may be an SSH identity's too; for the agent alone */
     const char *client_public_pem; /* its public half, SubjectPublicKeyInfo; NULL: not found ... */
     const char *client_problem;    /* ... because of this, which is the login's error */
+    bool client_problem_passes;    /* the key's token is away or locked; false: it will not mend
+                                      itself */
     const char *client_cert_pem;   /* cert: its certificate, leaf first, then the chain */
     const char *pki_mount;         /* cert: where a next certificate comes from; for enroll/ */
     const char *pki_role;

@@ -97,6 +97,7 @@ static void a_whole_configuration_survives_the_way(void **state)
         .renew_interval_s = 600,
         .token_wrapped = true,
         .revoke_on_stop = true,
+        .client_problem_passes = true,
     };
     struct vault_conf got = sent(&conf);
 
@@ -112,6 +113,7 @@ static void a_whole_configuration_survives_the_way(void **state)
     assert_int_equal(got.renew_interval_s, 600);
     assert_true(got.token_wrapped);
     assert_true(got.revoke_on_stop);
+    assert_true(got.client_problem_passes);
     assert_null(got.role);
     assert_null(got.token);
     assert_int_equal(vault_conf_addresses(&got), 3);
