@@ -125,29 +125,37 @@ struct err *login_why_shared(const struct bind_login *b, const struct login *l,
                : NULL;
 }
 
+/* NULL is like NULL. */
+static bool same(const char *a, const char *b)
+{
+    return a == NULL ? b == NULL : text_eq(a, b);
+}
+
 /* Put what is known, if the server does not know it yet. */
 static void publish(const struct bind_login *b, const struct login *l, const char *public_pem,
-                    const char *problem)
+                    const struct err *problem)
 {
     const struct vault_conf *now = vault_conf_of(b->deps.vault, l->name);
     const char *cert_pem = problem == NULL ? l->cert_pem : NULL;
+    const char *text = problem != NULL ? err_text(problem) : NULL;
 
-    if (now == NULL ||
-        (text_eq(now->client_public_pem, public_pem) && text_eq(now->client_problem, problem) &&
-         text_eq(now->client_cert_pem, cert_pem))) {
+    if (now == NULL || (same(now->client_public_pem, public_pem) &&
+                        same(now->client_problem, text) && same(now->client_cert_pem, cert_pem))) {
         return;
     }
     struct vault_conf next = *now;
+    bool is_news = now->client_public_pem == NULL && public_pem != NULL;
 
     next.client_public_pem = public_pem;
-    next.client_problem = problem;
+    next.client_problem = text;
+    next.client_problem_passes = err_is(problem, ERR_GONE) || err_is(problem, ERR_PIN);
     next.client_cert_pem = cert_pem;
     AUTO(err_free) struct err *e = vault_put(b->deps.vault, &next, NULL);
 
-    if (e != NULL) {
-        log_err(LOG_WARN, e, "login of %s", l->name);
-    } else if (problem != NULL) {
-        log_line(LOG_WARN, "login of %s: %s", l->name, problem);
+    if (e != NULL || problem != NULL) {
+        log_err(LOG_WARN, e != NULL ? e : problem, "login of %s", l->name);
+    } else if (is_news && b->deps.on_ready != NULL) {
+        b->deps.on_ready(b->deps.arg, l->name);
     }
 }
 
@@ -166,7 +174,7 @@ static void tell(const struct bind_login *b, const struct login *l)
     if (e == NULL) {
         e = login_public_pem(l->key, &pem);
     }
-    publish(b, l, pem, e != NULL ? err_text(e) : NULL);
+    publish(b, l, pem, e);
 }
 
 /* --- its certificate ---------------------------------------------------------------------------- */
@@ -291,7 +299,7 @@ static void look_at(struct bind_login *b, struct login *l, bool anew)
     AUTO(err_free) struct err *e = find_key(b, l);
 
     if (e != NULL) {
-        publish(b, l, NULL, err_text(e));
+        publish(b, l, NULL, e);
         return;
     }
     tell(b, l);

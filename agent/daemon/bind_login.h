@@ -17,6 +17,9 @@ struct bind_login_deps {
     struct vault *vault;
     struct identity_set *identities;
     struct audit *audit;
+    /** the login of this server has its key now, which it had not; may be NULL */
+    void (*on_ready)(void *arg, const char *server);
+    void *arg;
 };
 
 /** bind_login_new() - answers vault_on_question() from now on; see bind_login_look(). NOMEM */
