@@ -93,6 +93,7 @@ class FakeVault:
 
     def __init__(self, ca, names="IP:127.0.0.1", days=2, client_ca=None):
         self.ca, self.names, self.days, self.sni = ca, names, days, []
+        self.ca_path = ca.path
         self.client_ca = client_ca  # asks for client certificates of this one
         self.answers, self.endless, self.raw, self.requests = {}, {}, {}, []
         self.connections = self.sent = 0

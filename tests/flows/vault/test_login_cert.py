@@ -211,7 +211,6 @@ def fake_login(client_ca, tmp_path):
 
     def make(fake):
         return settings(fake, key_file, certify(client_ca, key_file))
-    FakeVault.ca_path = property(lambda self: self.ca.path)
     return make
 
 

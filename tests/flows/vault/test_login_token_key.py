@@ -121,7 +121,6 @@ def jwts(fake):
 @pytest.fixture
 def fake(tmp_path):
     with FakeVault(Ca(tmp_path / "ca")) as server:
-        server.ca_path = server.ca.path
         yield server
 
 
