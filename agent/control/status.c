@@ -8,7 +8,7 @@
 
 #include "control/resources.h"
 
-enum { SETTLE_MAX_S = 60, SETTLE_GRACE_S = 5 };
+enum { SETTLE_MAX_S = 60, SETTLE_GRACE_S = 5, TRIES_MAX = 6 /* of a stock sshd */ };
 
 const char *const control_status_query[] = {"settle", NULL};
 
@@ -76,6 +76,21 @@ static json_t *modules_json(const struct control_deps *d)
     return modules;
 }
 
+/* A server counts every key that is offered, and hangs up after a few. */
+static void warn_of_many(const struct control_deps *d, json_t *warnings)
+{
+    uint64_t generation;
+    size_t n = 0;
+
+    identity_offers(d->identities, &n, &generation);
+    if (n > TRIES_MAX) {
+        control_warn(warnings,
+                     "%s offers %zu keys, and a server hangs up after %d (MaxAuthTries): give "
+                     "sockets of their own a scope or tags, or ssh IdentitiesOnly",
+                     d->agent_socket, n, TRIES_MAX);
+    }
+}
+
 static json_t *warnings_json(const struct control_deps *d)
 {
     json_t *warnings = json_array();
@@ -91,6 +106,7 @@ static json_t *warnings_json(const struct control_deps *d)
     control_signer_warnings(d, warnings);
     control_identity_warnings(d, warnings);
     control_enroll_warnings(d, warnings);
+    warn_of_many(d, warnings);
     return warnings;
 }
 

@@ -25,7 +25,7 @@ def place():
 def bao(place):
     with Bao(place / "bao") as server:
         server.enable_ssh(MOUNT, ROLE, allowed_users=me(), ttl="30m",
-                          allowed_extensions="permit-pty,permit-port-forwarding")
+                          allowed_extensions="permit-pty,permit-port-forwarding,permit-agent-forwarding")
         server.allow_sign("signer", f"{MOUNT}/{ROLE}")
         yield server
 

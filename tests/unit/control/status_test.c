@@ -101,6 +101,17 @@ static void test_signers(void **state)
     assert_null_at("signers.0.skew_s");
 }
 
+static void test_too_many_keys(void **state)
+{
+    (void)state;
+    fake_offers = 6;
+    ask_status();
+    assert_false(is_warned("MaxAuthTries"));
+    fake_offers = 7;
+    assert_warned("/run/agent.sock offers 7 keys");
+    fake_offers = 0;
+}
+
 static void test_token_warnings(void **state)
 {
     (void)state;
@@ -201,13 +212,9 @@ static void test_settle(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_members),
-        TEST(test_signers),
-        TEST(test_token_warnings),
-        TEST(test_key_warnings),
-        TEST(test_certificate_warnings),
-        TEST(test_clock_warning),
-        TEST(test_settle),
+        TEST(test_members),        TEST(test_signers),      TEST(test_too_many_keys),
+        TEST(test_token_warnings), TEST(test_key_warnings), TEST(test_certificate_warnings),
+        TEST(test_clock_warning),  TEST(test_settle),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
