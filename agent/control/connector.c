@@ -295,8 +295,7 @@ static void on_found(void *arg, struct err *e, json_t *resource)
     }
     if (e == NULL) {
         e = registry_allowed_check(registry_allowed(control_deps_of(l->job.r)->registry), l->kind,
-                                   json_string_value(json_object_get(resource, "scope")),
-                                   json_object_get(resource, "spec"));
+                                   l->scope, json_object_get(resource, "spec"));
     }
     if (e == NULL) {
         *spec = json_incref(json_object_get(resource, "spec"));

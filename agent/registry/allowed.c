@@ -160,11 +160,11 @@ struct err *registry_allowed_check(const struct registry_allowed_list *list,
 {
     const struct judge j = {list, scope};
 
-    if (strcmp(scope, "account") == 0) {
+    if (text_eq(scope, "account") || (kind != REGISTRY_CONNECTOR && kind != REGISTRY_SSH_KEY)) {
         return NULL;
     }
     if (kind == REGISTRY_CONNECTOR) {
         return check_login(&j, json_object_get(spec, "login"));
     }
-    return kind == REGISTRY_SSH_KEY ? check_pin(&j, json_object_get(spec, "pin")) : NULL;
+    return check_pin(&j, json_object_get(spec, "pin"));
 }
