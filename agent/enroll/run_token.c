@@ -6,6 +6,8 @@
 
 #include "enroll/run.h"
 
+enum { SETTLE_MS = 20 * 1000 };
+
 /* --- token -------------------------------------------------------------------------------------- */
 
 static const char *name_of(const struct remote_token *t)
@@ -26,9 +28,16 @@ static void on_unlocked(void *arg, struct err *e)
     }
 }
 
-void run_token(struct enroll *en)
+/* Nothing moves any more, or it takes too long. */
+static void on_settled(void *arg, struct err *settled)
 {
+    struct enroll *en = arg;
     struct remote_token t;
+
+    err_free(&settled);
+    if (!run_back(en)) {
+        return;
+    }
     struct err *e = remote_token_find(en->conf.remote, en->key_uri, &en->token);
 
     if (e != NULL) {
@@ -59,6 +68,12 @@ void run_token(struct enroll *en)
         break;
     }
     run_fail(en, e != NULL ? e : err_new(ERR_GONE, "token %s cannot be used", name_of(&t)));
+}
+
+void run_token(struct enroll *en)
+{
+    run_await(en);
+    remote_when_settled(en->conf.remote, mono_in(SETTLE_MS), on_settled, en);
 }
 
 /* --- key ---------------------------------------------------------------------------------------- */

@@ -317,6 +317,27 @@ class Bao:
                  '{ capabilities = ["create", "update"] }\n' for p in paths]
         self.policy(policy, "".join(rules))
 
+    def enable_pki(self, mount="pki", role="agent", **options):
+        """Mount a PKI engine with a CA of its own unless it is there; write a role."""
+        if f"{mount}/" not in self.api("GET", "sys/mounts")["data"]:
+            self.api("POST", f"sys/mounts/{mount}", {"type": "pki",
+                                                     "config": {"max_lease_ttl": "8760h"}})
+            self.api("POST", f"{mount}/root/generate/internal",
+                     {"common_name": "machines", "ttl": "8000h", "key_type": "ec"})
+        defaults = {"allow_any_name": True, "enforce_hostnames": False, "key_type": "any",
+                    "client_flag": True, "server_flag": False, "ttl": "720h", "max_ttl": "2000h"}
+        self.api("POST", f"{mount}/roles/{role}", {**defaults, **options})
+
+    def pki_ca(self, mount="pki"):
+        return self.api("GET", f"{mount}/cert/ca")["data"]["certificate"]
+
+    def enable_cert(self, name, ca_pem, policies=(), mount="cert"):
+        """Enable TLS certificate logins unless they are; trust a CA for clients."""
+        if f"{mount}/" not in self.api("GET", "sys/auth")["data"]:
+            self.api("POST", f"sys/auth/{mount}", {"type": "cert"})
+        self.api("POST", f"auth/{mount}/certs/{name}",
+                 {"certificate": ca_pem, "token_policies": list(policies), "token_ttl": "20m"})
+
     def enable_approle(self, name="agent", policies=(), mount="approle", **options):
         """Enable AppRole unless it is, write a role; options: token_ttl, secret_id_num_uses, ..."""
         if f"{mount}/" not in self.api("GET", "sys/auth")["data"]:
