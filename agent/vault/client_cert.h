@@ -7,10 +7,10 @@
 
 /** What a connection shows of us: a certificate, for a key on a token. Strings are borrowed. */
 struct vault_client_cert {
-    const char *server; /* the Vault server's name to us */
-    const char *key;    /* see vault_provider_key(); NULL: nothing is shown */
-    const char *public_pem;   /* of the key */
-    const char *cert_pem;     /* leaf first, then the chain */
+    const char *server;     /* the Vault server's name to us */
+    const char *key;        /* see vault_provider_key(); NULL: nothing is shown */
+    const char *public_pem; /* of the key */
+    const char *cert_pem;   /* leaf first, then the chain */
 };
 
 /** vault_client_cert_of() - what the connections of a server show; nothing without a cert login, or

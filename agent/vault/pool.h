@@ -13,6 +13,7 @@ struct vault_handle {
     int ask_fd;               /* of the thread that has it */
 };
 
+/** vault_pool_new() - without any connection yet. NOMEM */
 struct err *vault_pool_new(struct vault_pool **ret) MUST_CHECK;
 /** vault_pool_free() - when all are given back; closes the connections */
 void vault_pool_free(struct vault_pool **p);

@@ -36,6 +36,7 @@ bool vault_provider_signed(const EVP_PKEY *key);
  * size, RSA PKCS#1 with SHA-256, Ed25519; false: not at all */
 bool vault_provider_scheme(const EVP_PKEY *key, enum scheme *ret);
 
+/** vault_asker_deinit() - frees its refusal */
 void vault_asker_deinit(struct vault_asker *a);
 
 #endif
