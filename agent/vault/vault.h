@@ -2,7 +2,6 @@
 #define HF_VAULT_VAULT_H
 
 /* The public header of vault/: what the agent says to its Vault servers through holdfast-vault. */
-#include "base/scheme.h"
 #include "io/io.h"
 #include "signer/signer.h"
 
