@@ -138,9 +138,11 @@ static void publish(const struct bind_login *b, const struct login *l, const cha
     const struct vault_conf *now = vault_conf_of(b->deps.vault, l->name);
     const char *cert_pem = problem == NULL ? l->cert_pem : NULL;
     const char *text = problem != NULL ? err_text(problem) : NULL;
+    bool passes = err_is(problem, ERR_GONE) || err_is(problem, ERR_PIN);
 
-    if (now == NULL || (same(now->client_public_pem, public_pem) &&
-                        same(now->client_problem, text) && same(now->client_cert_pem, cert_pem))) {
+    if (now == NULL ||
+        (now->client_problem_passes == passes && same(now->client_public_pem, public_pem) &&
+         same(now->client_problem, text) && same(now->client_cert_pem, cert_pem))) {
         return;
     }
     struct vault_conf next = *now;
@@ -148,7 +150,7 @@ static void publish(const struct bind_login *b, const struct login *l, const cha
 
     next.client_public_pem = public_pem;
     next.client_problem = text;
-    next.client_problem_passes = err_is(problem, ERR_GONE) || err_is(problem, ERR_PIN);
+    next.client_problem_passes = passes;
     next.client_cert_pem = cert_pem;
     AUTO(err_free) struct err *e = vault_put(b->deps.vault, &next, NULL);
 
@@ -303,7 +305,9 @@ static void look_at(struct bind_login *b, struct login *l, bool anew)
         return;
     }
     tell(b, l);
-    if (l->how == VAULT_LOGIN_CERT && (anew || (l->cert_pem == NULL && l->problem == NULL))) {
+    bool is_unread = l->cert_pem == NULL && l->problem == NULL && !l->reading;
+
+    if (l->how == VAULT_LOGIN_CERT && (anew || is_unread)) {
         read_certs(b, l);
     }
 }
