@@ -102,7 +102,11 @@ struct config_standby {
     char *after; /* "never", or a duration; NULL: never */
 };
 
+enum config_certificate_type { CONFIG_CERTIFICATE_USER, CONFIG_CERTIFICATE_HOST };
+
 struct config_certificate {
+    int type; /* enum config_certificate_type */
+    char *file;
     struct config_standby *standby;
     char *signer, *mount, *role, *issuer, *ttl, *key_id, *ca;
     char **principals;

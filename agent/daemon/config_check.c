@@ -213,6 +213,9 @@ static struct err *check_certificate(struct config_place *at, const struct confi
     if (ca_err != NULL) {
         return config_wrong(at, "ca", "%s", err_text(ca_err));
     }
+    if (w->file != NULL && w->file[0] != '/') {
+        return config_wrong(at, "file", "'%s' must be an absolute path", w->file);
+    }
     struct err *e = check_principals(at, w);
 
     if (e == NULL) {

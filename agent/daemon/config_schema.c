@@ -139,7 +139,15 @@ static const cyaml_schema_field_t standby_fields[] = {
     CYAML_FIELD_END,
 };
 
+static const cyaml_strval_t type_words[] = {
+    {"user", CONFIG_CERTIFICATE_USER},
+    {"host", CONFIG_CERTIFICATE_HOST},
+};
+
 static const cyaml_schema_field_t certificate_fields[] = {
+    CYAML_FIELD_ENUM("type", CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, struct config_certificate,
+                     type, type_words, CYAML_ARRAY_LEN(type_words)),
+    MAY("file", struct config_certificate, file),
     CYAML_FIELD_MAPPING_PTR("standby", OPTIONAL_POINTER, struct config_certificate, standby,
                             standby_fields),
     NEEDED("signer", struct config_certificate, signer),

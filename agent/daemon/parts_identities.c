@@ -102,8 +102,9 @@ static struct err *fill_want(const struct config_certificate *from,
     if (e == NULL) {
         to->signer = find_signer(signers, from->signer);
         to->ca = w->ca;
+        to->file = from->file;
         to->request = (struct signer_request){
-            .kind = SSH_CERT_USER,
+            .kind = from->type == CONFIG_CERTIFICATE_HOST ? SSH_CERT_HOST : SSH_CERT_USER,
             .mount = from->mount,
             .role = from->role,
             .issuer_ref = from->issuer,

@@ -161,6 +161,7 @@ static void swap(struct identity_cert *c, struct ssh_cert **cert, bool standby,
     pin(c);
     show(c, NULL);
     step(c, PROVEN);
+    identity_file_save(c);
     identity_changed(c->owner->set);
 }
 

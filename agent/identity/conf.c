@@ -91,7 +91,7 @@ static bool copy_want(struct identity_want_conf *to, const struct identity_want_
     return to->request.principals != NULL && copy_text(s->mount, &to->standby.mount) &&
            copy_text(s->role, &to->standby.role) && copy_text(r->mount, &to->request.mount) &&
            copy_text(r->role, &to->request.role) &&
-           copy_text(r->issuer_ref, &to->request.issuer_ref) &&
+           copy_text(r->issuer_ref, &to->request.issuer_ref) && copy_text(from->file, &to->file) &&
            copy_text(r->key_id, &to->request.key_id) &&
            copy_options(r->critical, &to->request.critical) &&
            copy_options(r->extensions, &to->request.extensions);
@@ -114,6 +114,7 @@ void identity_want_deinit(struct identity_want_conf *w)
     free((char *)r->mount);
     free((char *)r->role);
     free((char *)r->issuer_ref);
+    free((char *)w->file);
     free((char *)r->key_id);
     ssh_cert_options_free(&critical);
     ssh_cert_options_free(&extensions);
@@ -284,7 +285,7 @@ bool identity_want_is(const struct identity_want_conf *a, const struct identity_
            is_same_key(a->ca, b->ca) && x->kind == y->kind && x->ttl_s == y->ttl_s &&
            is_same_text(x->mount, y->mount) && is_same_text(x->role, y->role) &&
            is_same_text(x->issuer_ref, y->issuer_ref) && is_same_text(x->key_id, y->key_id) &&
-           is_same_list(x->principals, y->principals) &&
+           is_same_text(a->file, b->file) && is_same_list(x->principals, y->principals) &&
            is_same_options(x->critical, y->critical) &&
            is_same_options(x->extensions, y->extensions);
 }

@@ -37,6 +37,7 @@ struct identity_want_conf {
     struct signer_request request; /* key is NULL: it is the identity's */
     const struct ssh_key *ca;      /* expected CA; NULL: whatever the first proven one shows is
                                       pinned until the configuration changes */
+    const char *file; /* absolute path: the current one is also kept there, for all to read; NULL */
 };
 
 struct identity_conf {

@@ -59,7 +59,8 @@ static void add_certs(struct identity_view *v, struct identity *i, struct wall n
     for (size_t k = 0; i->offer != IDENTITY_OFFER_KEY && k < i->certs_n; k++) {
         struct identity_cert *c = i->certs[k];
 
-        if (c->current == NULL || !identity_cert_is_live(c->current, now)) {
+        if (c->current == NULL || !identity_cert_is_live(c->current, now) ||
+            c->want.request.kind == SSH_CERT_HOST) { /* of no use to a client */
             continue;
         }
         int64_t until = identity_cert_until(c->current);

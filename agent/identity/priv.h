@@ -25,8 +25,13 @@ struct identity_cert {
     struct err *error;
 };
 
-enum identity_warning_kind { IDENTITY_WARN_READ, IDENTITY_WARN_WRITE, IDENTITY_WARN_KEY };
-enum { IDENTITY_WARNINGS = 3 };
+enum identity_warning_kind {
+    IDENTITY_WARN_READ,
+    IDENTITY_WARN_WRITE,
+    IDENTITY_WARN_KEY,
+    IDENTITY_WARN_FILE
+};
+enum { IDENTITY_WARNINGS = IDENTITY_WARN_FILE + 1 };
 
 /** Of a name. One that was removed stays here, empty, until its name comes back or the set ends: so
  * whoever still has a pointer to it has one to something. */
@@ -131,6 +136,10 @@ void identity_cache_load(struct identity *i);
 void identity_cache_save(struct identity *i);
 /** identity_cache_remove() - have its file removed */
 void identity_cache_remove(struct identity *i);
+
+/* --- file.c --- */
+/** identity_file_save() - hand the current certificate to the writer, where a file is wanted */
+void identity_file_save(struct identity_cert *c);
 
 /* --- index.c --- */
 struct identity_index;

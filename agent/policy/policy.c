@@ -64,6 +64,25 @@ static const char *check_binding(const struct policy_request *r)
     return NULL;
 }
 
+/* What sshd has its HostKeyAgent sign: the exchange hash alone, by SHA-256, SHA-384 or SHA-512. A
+ * login's data is never that short. Spec: RFC 4253, 8 */
+static bool is_exchange_hash(const struct ssh_payload *p)
+{
+    return p->len == 32 || p->len == 48 || p->len == 64;
+}
+
+/* Only a key that is declared to be a host's: what any other key signs has a meaning. */
+static bool is_of_host(const struct identity *i)
+{
+    for (size_t k = 0; k < identity_certs(i); k++) {
+        if (identity_cert_want(identity_cert_at((struct identity *)i, k))->request.kind ==
+            SSH_CERT_HOST) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static const char *why_not(const struct policy_request *r, const struct identity_use *use)
 {
     switch (r->payload->kind) {
@@ -74,6 +93,9 @@ static const char *why_not(const struct policy_request *r, const struct identity
     case SSH_PAYLOAD_SSHSIG:
         return NULL;
     case SSH_PAYLOAD_UNKNOWN:
+        if (is_exchange_hash(r->payload) && is_of_host(use->identity)) {
+            return NULL;
+        }
         break;
     }
     return "the data is neither a login nor an SSHSIG";

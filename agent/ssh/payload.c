@@ -60,13 +60,14 @@ static bool read_sshsig(struct view data, struct ssh_payload *p)
 
 void ssh_payload_read(struct view data, struct ssh_payload *ret)
 {
-    *ret = (struct ssh_payload){.kind = SSH_PAYLOAD_UNKNOWN};
-    if (read_userauth(data, ret)) {
-        return;
+    const struct ssh_payload unknown = {.kind = SSH_PAYLOAD_UNKNOWN};
+
+    *ret = unknown;
+    if (!read_userauth(data, ret)) {
+        *ret = unknown;
+        if (!read_sshsig(data, ret)) {
+            *ret = unknown;
+        }
     }
-    *ret = (struct ssh_payload){.kind = SSH_PAYLOAD_UNKNOWN};
-    if (read_sshsig(data, ret)) {
-        return;
-    }
-    *ret = (struct ssh_payload){.kind = SSH_PAYLOAD_UNKNOWN};
+    ret->len = data.len;
 }

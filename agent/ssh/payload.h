@@ -13,6 +13,7 @@ enum ssh_payload_kind {
 /** Views into the request; valid as long as it is. */
 struct ssh_payload {
     enum ssh_payload_kind kind;
+    size_t len;             /* of all of it */
     struct view session_id; /* userauth */
     struct view user;
     struct view alg_name;   /* public key algorithm named in the request */

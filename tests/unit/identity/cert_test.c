@@ -353,6 +353,30 @@ static void valid_forever_stays(void **state)
     assert_int_equal(fixture_offers(f), 2);
 }
 
+static void the_current_one_is_kept_in_a_file(void **state)
+{
+    struct fixture *f = *state;
+    AUTO(auto_free) char *path = text_fmt("%s/host-cert.pub", f->dir);
+    AUTO(buf_deinit) struct buf first, second;
+    struct stat st;
+
+    buf_init(&first, 0);
+    buf_init(&second, 0);
+    f->wants[0].file = path;
+    fixture_restart(f);
+    fixture_give(f, 3600);
+    fake_pass(1000);
+    fake_ok(file_read(path, BUF_MAX_BYTES, &first));
+    assert_memory_equal(first.data, "ecdsa-sha2-nistp256-cert-v01@openssh.com AAAA", 45);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0644);
+    fixture_give(f, 1800);
+    fake_pass(1000);
+    fake_ok(file_read(path, BUF_MAX_BYTES, &second));
+    assert_false(view_eq(buf_view(&first), buf_view(&second)));
+    unlink(path);
+}
+
 static void states_have_names(void **state)
 {
     (void)state;
@@ -378,6 +402,7 @@ int main(void)
         TEST(weak_keys_get_no_certificate),
         TEST(a_lifetime_of_seconds_is_accepted),
         TEST(valid_forever_stays),
+        TEST(the_current_one_is_kept_in_a_file),
         TEST(states_have_names),
     };
 

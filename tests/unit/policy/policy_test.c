@@ -158,6 +158,27 @@ static void sshsig_is_allowed_and_the_unknown_refused(void **state)
     denied(a, "neither");
 }
 
+static void an_exchange_hash_is_for_host_keys_alone(void **state)
+{
+    struct asks *a = *state;
+
+    for (size_t len = 0; len <= 128; len++) {
+        a->payload = (struct ssh_payload){.kind = SSH_PAYLOAD_UNKNOWN, .len = len};
+        denied(a, "neither");
+    }
+    a->f.wants[0].request.kind = SSH_CERT_HOST;
+    fake_ok(identity_set_put(a->f.set, &a->f.conf[0]));
+    assert_true(identity_lookup(a->f.set, ssh_key_blob(a->f.web->public), &a->use));
+    for (size_t len = 0; len <= 128; len++) {
+        a->payload.len = len;
+        if (len == 32 || len == 48 || len == 64) {
+            allowed(a);
+        } else {
+            denied(a, "neither");
+        }
+    }
+}
+
 static void lists_are_the_same_for_everybody_on_a_socket(void **state)
 {
     struct asks *a = *state;
@@ -194,6 +215,7 @@ int main(void)
         TEST(a_bound_connection_signs_for_its_last_session),
         TEST(a_failed_binding_alone_refuses_nothing),
         TEST(sshsig_is_allowed_and_the_unknown_refused),
+        TEST(an_exchange_hash_is_for_host_keys_alone),
         TEST(a_forwarded_connection_signs_for_sessions_beyond),
         TEST(lists_are_the_same_for_everybody_on_a_socket),
         TEST(outside_the_view_nothing_is_listed_or_signed),
