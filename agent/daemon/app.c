@@ -193,12 +193,45 @@ static struct err *make_keep(struct app *a)
     return conf.vault != NULL && !a->no_renewal ? enroll_keep_new(&conf, &a->keep) : NULL;
 }
 
+static void on_renewed(void *arg, struct err *e)
+{
+    (void)arg; /* an error is the certificate's, and shown there */
+    err_free(&e);
+}
+
+static bool waits_for(const struct identity_cert *c, const char *signer)
+{
+    return identity_cert_error(c) != NULL && identity_cert_current(c) == NULL &&
+           text_eq(identity_cert_want(c)->signer->name, signer);
+}
+
+/* What failed for want of the login's key does not wait for its time to come round. */
+static void on_login_ready(void *arg, const char *server)
+{
+    struct app *a = arg;
+
+    for (size_t i = 0; a->renew != NULL && !a->no_renewal && i < identity_count(a->identities);
+         i++) {
+        struct identity *identity = identity_at(a->identities, i);
+        bool waits = false;
+
+        for (size_t k = 0; k < identity_certs(identity); k++) {
+            waits = waits || waits_for(identity_cert_at(identity, k), server);
+        }
+        if (waits) {
+            renew_now(a->renew, identity, on_renewed, NULL);
+        }
+    }
+}
+
 static struct err *make_logins(struct app *a)
 {
     const struct bind_login_deps deps = {.remote = a->remote,
                                          .vault = a->signers.vault,
                                          .identities = a->identities,
-                                         .audit = a->audit};
+                                         .audit = a->audit,
+                                         .on_ready = on_login_ready,
+                                         .arg = a};
 
     return deps.vault != NULL ? bind_login_new(&deps, &a->logins) : NULL;
 }
