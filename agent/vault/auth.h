@@ -15,6 +15,7 @@ struct vault_lease {
     char *warnings; /* what Vault says beside it; owned, NULL: nothing */
 };
 
+/** vault_lease_deinit() - frees what it owns; one of zeros is fine */
 void vault_lease_deinit(struct vault_lease *l);
 
 /**
