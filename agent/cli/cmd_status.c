@@ -197,27 +197,61 @@ static void print_renewed(const json_t *identity)
     }
 }
 
+static int print_all(const json_t *done)
+{
+    long long failed = (long long)json_integer_value(json_object_get(done, "failed"));
+    size_t k;
+    const json_t *failure;
+
+    printf("%lld identities renewed, %lld failed\n",
+           (long long)json_integer_value(json_object_get(done, "renewed")), failed);
+    json_array_foreach(json_object_get(done, "failures"), k, failure)
+    {
+        say("failed", "", failure);
+    }
+    return failed == 0 ? CLI_OK : CLI_FAILED;
+}
+
+/* One identity, or all: exactly one of both is asked for. */
+static struct err *renewal_path(const struct cli *c, char **ret)
+{
+    bool all = cli_option(c, "all") != NULL, standby = cli_option(c, "standby") != NULL;
+    const char *name = cli_argument(c, 0);
+    AUTO(auto_free) char *escaped = name != NULL ? session_escape(name) : NULL;
+
+    if (all == (name != NULL) || (all && standby)) {
+        return err_new(ERR_INPUT, "renew: name one identity, or say --all");
+    }
+    *ret = all ? text_copy("/renewals")
+               : text_fmt("/identities/%s/renew%s", escaped, standby ? "?standby=true" : "");
+    return *ret != NULL ? NULL : err_nomem();
+}
+
 int cmd_renew(struct cli *c)
 {
-    AUTO(auto_free) char *name = session_escape(cli_argument(c, 0));
-    AUTO(auto_free) char *path = text_fmt("/identities/%s/renew%s", name,
-                                          cli_option(c, "standby") != NULL ? "?standby=true" : "");
-    json_t *identity = NULL;
-    struct err *e = session_open(c, SESSION_TOKENS);
+    AUTO(auto_free) char *path = NULL;
+    json_t *done = NULL;
+    int status = CLI_OK;
+    struct err *e = renewal_path(c, &path);
 
     if (e == NULL) {
-        e = session_call(c->session, "POST", path, NULL, &identity);
+        e = session_open(c, SESSION_TOKENS);
+    }
+    if (e == NULL) {
+        e = session_call(c->session, "POST", path, NULL, &done);
     }
     if (e != NULL) {
         return cli_fail(e);
     }
     if (c->json) {
-        json_print(identity);
+        json_print(done);
+    } else if (cli_option(c, "all") != NULL) {
+        status = print_all(done);
     } else {
-        print_renewed(identity);
+        print_renewed(done);
     }
-    json_decref(identity);
-    return CLI_OK;
+    json_decref(done);
+    return status;
 }
 
 int cmd_ssh_config(struct cli *c)

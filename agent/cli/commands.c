@@ -47,8 +47,8 @@ const struct cli_command cli_commands[] = {
      "token, response-wrapped, which is asked for when it is needed, and not shown. Run\n"
      "again, it goes on where it stopped.",
      options_enroll, cmd_enroll},
-    {"renew", "NAME", 1, 1, "renew the certificates of an identity now", NULL, options_renew,
-     cmd_renew},
+    {"renew", "[NAME]", 0, 1, "renew the certificates of an identity, or --all, now", NULL,
+     options_renew, cmd_renew},
     {"ca show", "SIGNER", 1, 1, "the built-in signer's key, and what it has revoked", NULL, NULL,
      cmd_ca_show},
     {"ca revoke", "SIGNER", 1, 1, "take a certificate of the built-in signer back",

@@ -32,7 +32,7 @@ _holdfast() {
         ["key certify"]="--signer --pki-mount --pki-role --common-name --alt-name --ttl --ca-file"
         ["enroll"]="--pki-mount --pki-role --common-name --alt-name --ttl --ca-file \
             --wrapped-token-file --wrapping-path --key-type --bits --allow-extractable --renew"
-        ["renew"]="--standby"
+        ["renew"]="--all --standby"
         ["ca show"]=""
         ["ca revoke"]="--serial --key-id --certificate --reason"
         ["audit"]="--last --verify"

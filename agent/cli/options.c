@@ -44,6 +44,7 @@ const struct cli_option options_delete[] = {
 };
 
 const struct cli_option options_renew[] = {
+    {"all", NULL, "those of every identity"},
     {"standby", NULL, "ask the standby signers instead of the first"},
     {NULL, NULL, NULL},
 };

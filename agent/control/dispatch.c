@@ -34,6 +34,7 @@ static const struct control_route routes[] = {
     {EVHTTP_REQ_GET, "/v1/identities/{identity}", CONTROL_VIEWER, control_identity_get, NULL, NULL},
     {EVHTTP_REQ_POST, "/v1/identities/{identity}/renew", CONTROL_OPERATOR, control_identity_renew,
      NULL, control_identity_renew_query},
+    {EVHTTP_REQ_POST, "/v1/renewals", CONTROL_OPERATOR, control_renew_all, NULL, NULL},
     {EVHTTP_REQ_GET, "/v1/cas/{signer}", CONTROL_VIEWER, control_ca_get, NULL, NULL},
     {EVHTTP_REQ_POST, "/v1/cas/{signer}/revocations", CONTROL_ADMINISTRATOR, control_ca_revoke,
      control_ca_revoke_body, NULL},

@@ -46,6 +46,8 @@ void control_enroll_warnings(const struct control_deps *d, json_t *warnings);
 /* --- identities.c --- */
 control_handler control_identities_list, control_identity_get, control_identity_renew;
 extern const char *const control_identity_renew_query[];
+/* --- renewals.c --- */
+control_handler control_renew_all;
 json_t *control_identities_json(const struct control_deps *d);
 void control_identity_warnings(const struct control_deps *d, json_t *warnings);
 

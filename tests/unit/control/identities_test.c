@@ -123,6 +123,31 @@ static void test_renew_of_the_standby(void **state)
     assert_text_of_standby(true);
 }
 
+static void test_renew_all(void **state)
+{
+    (void)state;
+    fake.at_once = true;
+    assert_int_equal(ask("POST", "/v1/renewals", NULL), 200);
+    assert_int_equal(fake.calls, 1);
+    assert_number("renewed", 1);
+    assert_number("failed", 0);
+}
+
+static void test_renew_all_in_vain(void **state)
+{
+    struct client c;
+
+    (void)state;
+    client_open(&c);
+    send_request(&c, "POST", "/v1/renewals", NULL);
+    pump(was_called, &(unsigned){1});
+    fake_done(err_new(ERR_GONE, "no Vault"));
+    client_answer(&c);
+    assert_int_equal(c.status, 200);
+    assert_non_null(strstr(c.body, "no Vault"));
+    client_close(&c);
+}
+
 static void test_renew_in_vain(void **state)
 {
     struct client c;
@@ -148,6 +173,8 @@ int main(void)
         TEST(test_renew),
         TEST(test_renew_in_vain),
         TEST(test_renew_of_the_standby),
+        TEST(test_renew_all),
+        TEST(test_renew_all_in_vain),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
