@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Benchmarks of Holdfast beside its peers and beside what the machine can do (./dev bench).
 
-    run.py [sign] [registry] [--json] [--quick]
+    run.py [sign] [registry] [renew] [fleet] [--json] [--quick]
 
 Text is a table with min/median/max of several short runs; --json prints one object a line. All
 columns of a row are from the same run, interleaved, on this machine: compare within a row, not
 across runs. `sign`: the peer is ssh-agent; the limit is the bare module for signatures and an agent
 that does nothing for lists. `registry`: the peer is the program sqlite3, the limit SQLite in process.
+`renew`: the peer is curl. `fleet`: a simulation; the limit is chance.
 Nothing here passes or fails: a figure is for people to look at.
 """
 
@@ -22,12 +23,15 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.dont_write_bytecode = True
 sys.path[:0] = [str(HERE), str(HERE.parent / "flows")]
 
+import fleet  # noqa: E402
 import registry  # noqa: E402
+import renew  # noqa: E402
 import sign  # noqa: E402
 from peers import TOOLS  # noqa: E402
 from table import header  # noqa: E402
 
-BENCHMARKS = {"sign": (sign.run, "ssh-agent"), "registry": (registry.run, "sqlite3")}
+BENCHMARKS = {"sign": (sign.run, "ssh-agent"), "registry": (registry.run, "sqlite3"),
+              "renew": (renew.run, "curl"), "fleet": (fleet.run, "-")}
 
 
 @dataclasses.dataclass

@@ -1,0 +1,131 @@
+"""The benchmark `renew`: 1,000 identities with certificates of 60 s, one OpenBao, one agent.
+
+The identities share four P-256 keys of one SoftHSM token: what is measured is renewal, which never asks
+a token. First bursts (`holdfast renew --all`) beside curl, which asks the same of the same server over
+as many kept connections; then the clock alone for minutes, while every certificate has to be valid.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import time
+
+from peers import family, memory
+from stage.agent import Agent, wait_for
+from stage.bao import Bao, write_private
+from stage.token import SoftToken
+from table import Row
+
+IDENTITIES, KEYS, TTL_S, CONNECTIONS = 1000, 4, 60, 4
+MOUNT, ROLE, USER = "ssh", "web", "deploy"
+LOOK_S, GOAL = 10, 0.9
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_s(pid):
+    """Seconds of processor time of a process and its children, so far."""
+    total = 0
+    for member in family(pid):
+        fields = pathlib.Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
+        total += int(fields[11]) + int(fields[12])
+    return total / TICKS
+
+
+class Renew:
+    def __init__(self, folder, bao, agent, pace, emit, say):
+        self.folder, self.bao, self.agent = folder, bao, agent
+        self.pace, self.emit, self.say = pace, emit, say
+
+    def certs(self):
+        return {i["name"]: i["certificates"][0] for i in self.agent.status()["identities"]}
+
+    def all_valid(self):
+        return all(c["seconds_left"] and c["seconds_left"] > 0 for c in self.certs().values())
+
+    def run(self, key_line, token):
+        wait_for("all certificates", self.all_valid, 120, 0.5)
+        ours, peer = [], []
+        for _ in range(self.pace.runs):
+            ours.append(self.burst())
+            peer.append(self.curl(key_line, token))
+        row = Row("signing requests", "1/s", "higher", ours, peer, [])
+        self.emit(row)
+        self.say(f"{row.ratio('peer'):.2f} x curl over {CONNECTIONS} connections; {GOAL} x "
+                 f"{'holds' if row.ratio('peer') >= GOAL else 'does not hold'}")
+        self.steady(180 if self.pace.runs > 3 else 90)
+
+    def burst(self):
+        begun = time.perf_counter()
+        done = json.loads(self.agent.holdfast("renew", "--all", "--json").stdout)
+        took = time.perf_counter() - begun
+        if done["renewed"] != IDENTITIES:
+            raise RuntimeError(f"{done}\n{self.agent.log()[-2000:]}")
+        return IDENTITIES / took
+
+    def curl(self, key_line, token):
+        """As many requests by processes of curl that keep one connection each."""
+        body = json.dumps({"public_key": key_line, "valid_principals": USER, "ttl": f"{TTL_S}s",
+                           "cert_type": "user"}).replace('"', '\\"')
+        one = [f'url = "{self.bao.address}/v1/{MOUNT}/sign/{ROLE}"', f'cacert = "{self.bao.ca_path}"',
+               f'header = "X-Vault-Token: {token}"', f'data = "{body}"', 'output = "/dev/null"',
+               "http1.1", "silent", "fail"]
+        config = write_private(self.folder / "curl",
+                               "\nnext\n".join(["\n".join(one)] * (IDENTITIES // CONNECTIONS)))
+        begun = time.perf_counter()
+        running = [subprocess.Popen(["curl", "-K", config]) for _ in range(CONNECTIONS)]
+        if any([process.wait() for process in running]):
+            raise RuntimeError("curl failed")
+        return IDENTITIES / (time.perf_counter() - begun)
+
+    def steady(self, seconds):
+        """The clock alone. Each certificate is valid at each look, and was renewed before it ended."""
+        self.say(f"{seconds} s by the clock")
+        before, cpu, begun = self.certs(), cpu_s(self.agent.pid), time.monotonic()
+        renewed, late, load = 0, 0, []
+        while time.monotonic() < begun + seconds:
+            time.sleep(LOOK_S)
+            now = self.certs()
+            late += sum(not c["seconds_left"] or c["seconds_left"] <= 0 for c in now.values())
+            renewed += sum(c["serial"] != before[name]["serial"] for name, c in now.items())
+            before = now
+            load.append(memory(self.agent.pid))
+        took = time.monotonic() - begun
+        self.emit(Row("certificates not valid", "", "lower", [late], [], []))
+        self.emit(Row("renewals by the clock", "1/s", "higher", [renewed / took], [], []))
+        self.emit(Row("processor", "%", "lower", [100 * (cpu_s(self.agent.pid) - cpu) / took], [], []))
+        for field in ("rss", "pss"):
+            self.emit(Row(f"memory {field.upper()}", "kB", "lower", [m[field] for m in load], [], []))
+        self.say(f"{late} of {IDENTITIES} were found without a valid certificate; about "
+                 f"{statistics.mean([renewed / took]):.1f} renewals a second")
+
+
+def run(folder, pace, emit, say):
+    folder = pathlib.Path(folder)
+    with contextlib.ExitStack() as stack:
+        bao = stack.enter_context(Bao(folder / "bao"))
+        bao.enable_ssh(MOUNT, ROLE, allowed_users=USER, ttl="5m", max_ttl="1h")
+        bao.allow_sign("signer", f"{MOUNT}/{ROLE}")
+        vault_token = bao.token(["signer"], ttl="2h")
+        file = write_private(folder / "vault-token", vault_token)
+        token = SoftToken(folder / "token", "bench")
+        signer = {"name": "vault", "vault": {
+            "address": bao.address, "ca-bundle": str(bao.ca_path),
+            "login": {"method": "token", "token-file": str(file)}}}
+        want = {"signer": "vault", "mount": MOUNT, "role": ROLE, "principals": [USER],
+                "ttl": f"{TTL_S}s"}
+        identities = [{"name": f"id{n}", "key": f"{token.uri};object=key{n % KEYS}",
+                       "certificates": [want]} for n in range(IDENTITIES)]
+        agent = Agent(folder / "a", token, [signer], identities)
+        agent.settings["registry"] = {"enabled": False}
+        agent.settings["identities"] = []
+        agent.write_config()
+        for n in range(KEYS):
+            agent.holdfast("key", "generate", "--label", f"key{n}")
+        key_line = " ".join(agent.holdfast("key", "public", "key0").stdout.split()[:2])
+        agent.settings["identities"] = identities
+        agent.write_config()
+        stack.enter_context(agent)
+        Renew(folder, bao, agent, pace, emit, say).run(key_line, vault_token)
