@@ -6,6 +6,9 @@
  * whether its key has signed (vault_client_cert_counted()): a server that wanted no certificate, or
  * took a ticket for one, has not seen ours, and what it says then is no login.
  *
+ * Each connection has a key object of its own, so what is counted is this connection's signature; a
+ * proxy that is itself reached by TLS may ask for the certificate too, and does not count.
+ *
  * TLS 1.2 would let a server choose any hash for ECDSA; a token is asked only for what JWA names, so
  * libssl is told which signatures this key makes. That list says nothing of what a server may sign
  * with.

@@ -186,6 +186,33 @@ def test_the_vault_token_is_renewed_over_the_same_connection(cert_bao, client_ca
     assert logins(cert_bao) - before == 1
 
 
+def test_many_requests_are_one_login(cert_bao, login, key):
+    before = logins(cert_bao)
+    with Probe(login) as probe:
+        assert all("cert" in a for a in probe.sign_all(key, n=40))
+        assert len(probe.ask("asked")) <= 4  # a connection for each worker at most
+        assert all("cert" in a for a in probe.sign_all(key, n=40))
+        assert len(probe.ask("asked")) <= 3
+    assert logins(cert_bao) - before == 1
+
+
+def test_another_address_is_logged_in_to(login, key):
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        dead = f"https://127.0.0.1:{nobody.getsockname()[1]}"
+    with Probe({**login, "address": dead, "more": login["address"]}) as probe:
+        for _ in range(3):
+            probe.cert(key)
+        assert len(probe.ask("asked")) == 1
+
+
+def test_the_check_logs_in_with_it(login, key):
+    with Probe(login) as probe:
+        steps = probe.ask("check", server="test", mount="ssh", role="web")
+        assert [q["kind"] for q in probe.ask("asked")] == ["tls13"]
+    assert steps and all(s.get("state") in ("ok", "warning", "skipped", None) for s in steps), steps
+    assert "a TLS certificate" in json.dumps(steps)
+
+
 def test_a_new_certificate_is_a_new_connection(login, client_ca, tmp_path, key):
     with Probe(login) as probe:
         probe.cert(key)
