@@ -169,7 +169,7 @@ static struct err *make_identities(struct app *a)
     if (e == NULL && getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed) {
         e = err_sys(errno, "getrandom");
     }
-    return e != NULL ? e : renew_new(a->loop, a->identities, seed, &a->renew);
+    return e != NULL ? e : renew_new(a->loop, a->identities, seed, a->audit, &a->renew);
 }
 
 static void on_certificates(void *arg)

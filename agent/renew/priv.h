@@ -35,6 +35,7 @@ struct renew_entry {
 
 struct renew {
     struct identity_set *identities;
+    struct audit *audit; /* borrowed; may be NULL */
     uint64_t seed;
     uint64_t edition; /* of the set, when the entries were made */
     struct renew_entry **entries;

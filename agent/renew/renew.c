@@ -65,6 +65,25 @@ static struct err *explain(struct renew_entry *e, struct err *error,
     return error;
 }
 
+static void note_received(const struct renew_entry *e, const struct signer_answer *answer)
+{
+    const struct ssh_cert_fields *f = ssh_cert_fields(identity_cert_current(e->cert));
+    char until[WALL_TEXT_BYTES];
+    AUTO(auto_free) char *serial = text_fmt("%llu", (unsigned long long)f->serial);
+    int64_t end = f->valid_before < INT64_MAX ? (int64_t)f->valid_before : INT64_MAX;
+
+    audit_note(e->owner->audit, "certificate-received",
+               (const struct audit_fact[]){
+                   {"identity", identity_name(identity_cert_owner(e->cert))},
+                   {"signer", renew_signer(e)->name},
+                   {"serial", serial},
+                   {"key_id", f->key_id},
+                   {"valid_before", end < INT64_MAX ? wall_text((struct wall){end}, until) : NULL},
+                   {"request_id", answer->request_id[0] != '\0' ? answer->request_id : NULL},
+                   {NULL, NULL},
+               });
+}
+
 static void on_reply(void *arg, struct err *failed, const struct signer_answer *answer)
 {
     struct renew_entry *e = arg;
@@ -74,6 +93,9 @@ static void on_reply(void *arg, struct err *failed, const struct signer_answer *
         identity_cert_failed(e->cert, err_copy(error));
     } else {
         error = explain(e, identity_cert_answer(e->cert, answer->cert_line), answer);
+        if (error == NULL) {
+            note_received(e, answer);
+        }
     }
     finish(e, error);
 }
@@ -199,7 +221,7 @@ static void on_tick(void *arg)
 }
 
 struct err *renew_new(struct io_loop *l, struct identity_set *identities, uint64_t seed,
-                      struct renew **ret)
+                      struct audit *audit, struct renew **ret)
 {
     AUTO(renew_free) struct renew *r = calloc(1, sizeof *r);
 
@@ -207,6 +229,7 @@ struct err *renew_new(struct io_loop *l, struct identity_set *identities, uint64
         return err_nomem();
     }
     r->identities = identities;
+    r->audit = audit;
     r->seed = seed;
     r->timer = io_timer_new(l, on_tick, r);
     struct err *e = r->timer != NULL ? renew_add_missing(r, true) : err_nomem();

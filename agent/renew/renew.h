@@ -1,6 +1,7 @@
 #ifndef HF_RENEW_RENEW_H
 #define HF_RENEW_RENEW_H
 
+#include "audit/audit.h"
 #include "identity/identity.h"
 
 /** What a failure tells of the next try. */
@@ -54,9 +55,9 @@ struct renew;
 enum { RENEW_IN_FLIGHT_MAX = 16, RENEW_DEADLINE_S = 30 };
 
 /** renew_new() - plans a request for each certificate; @identities must outlive it, @seed spreads the
- * requests of many agents. NOMEM */
+ * requests of many agents; @audit is told of each certificate that comes, may be NULL. NOMEM */
 struct err *renew_new(struct io_loop *l, struct identity_set *identities, uint64_t seed,
-                      struct renew **ret) MUST_CHECK;
+                      struct audit *audit, struct renew **ret) MUST_CHECK;
 /** renew_free() - cancels requests under way; callers of renew_now() that still wait get GONE */
 void renew_free(struct renew **r);
 /** renew_reconsider() - keys or certificates changed, or an identity woke up: set the timers anew. Afterwards there is no

@@ -191,7 +191,7 @@ static void a_cached_certificate_is_renewed_in_its_time(void **state)
     fake_pass(1000 * 1000);
     renew_free(&s->renew);
     fixture_restart(&s->f);
-    fake_ok(renew_new(NULL, s->f.set, 42, &s->renew));
+    fake_ok(renew_new(NULL, s->f.set, 42, NULL, &s->renew));
     fake_pass(1000 * 1000);
     assert_int_equal(s->signer.calls, 1);
     fake_pass(700 * 1000);
