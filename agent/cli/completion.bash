@@ -98,16 +98,16 @@ _holdfast() {
     --type) choices="p256 p384 p521 rsa ed25519" ;;
     --bits) choices="2048 3072 4096" ;;
     --login) choices="token approle cert jwt kubernetes userpass token-key" ;;
-    --config | --control | --file | --hosts-file | --inventory | --jwt-file | --known-hosts | \
-        --module | --output | --password-file | --pin-file | --public-key | --role-id-file | --secret-id-file | --token-file | -f)
+    --ca-file | --config | --control | --file | --hosts-file | --inventory | --jwt-file | --known-hosts | \
+        --module | --output | --password-file | --pin-file | --public-key | --role-id-file | --secret-id-file | --token-file | --wrapped-token-file | -f)
         compopt -o default
         return
         ;;
-    --address | --audience | --certificate | --concurrency | --connector | --default-role | --description | \
-        --from-token | --host | --id | --identity | --infrastructure | --issuer | --key | --label | \
-        --limit | --login-key | --login-mount | --login-role | --login-user | --mount | --name | --namespace | --no-proxy | --object | --port | --principal | --proxy | \
-        --renewal-minutes | --role | --run | --scope | --secrets-manager | --server-name | --set \
-        | --ssh-key | --subject | --tag | --timeout | --token | --token-environment | --ttl | --user | -i)
+    --address | --alt-name | --audience | --certificate | --common-name | --concurrency | --connector | --default-role | --description | \
+        --from-token | --host | --id | --identity | --infrastructure | --issuer | --key | --key-type | --label | \
+        --limit | --login-key | --login-mount | --login-role | --login-user | --mount | --name | --namespace | --no-proxy | --object | --pki-mount | --pki-role | --port | --principal | --proxy | \
+        --renewal-minutes | --role | --run | --scope | --secrets-manager | --server-name | --set | --signer \
+        | --ssh-key | --subject | --tag | --timeout | --token | --token-environment | --ttl | --user | --wrapping-path | -i)
         _holdfast_names
         return
         ;;

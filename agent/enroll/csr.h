@@ -2,7 +2,6 @@
 #define HF_ENROLL_CSR_H
 
 #include "base/base.h"
-#include "base/scheme.h"
 #include "ssh/ssh.h"
 
 enum { ENROLL_NAME_MAX_BYTES = 512, ENROLL_NAMES_MAX = 64, ENROLL_COMMON_NAME_MAX_BYTES = 64 };

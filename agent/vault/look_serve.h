@@ -25,7 +25,6 @@ vault_serve_fn vault_serve_kv_cas;  /* kv_serve.c */
 vault_serve_fn vault_serve_kv_list; /* kv_serve.c */
 vault_serve_fn vault_serve_pki;     /* pki.c */
 vault_serve_fn vault_serve_revoke;  /* pki.c */
-
 vault_serve_fn vault_serve_ca_key;  /* ca_key.c */
 
 /** vault_send_names() - the strings of a JSON list as events; names that hold a NUL are left out */
