@@ -106,6 +106,10 @@ static struct err *sign(struct vault_server *server, const struct vault_worker *
         return err_add(e, "vault %s at %s", server->conf.name,
                        vault_conf_address(&server->conf, atomic_load(&server->good)));
     }
+    if (done.warnings != NULL) {
+        log_line(LOG_NOTE, "vault %s: %s/sign/%s: Vault warns: %s", server->conf.name, ask->mount,
+                 ask->role, done.warnings);
+    }
     struct signer_answer answer = {
         .cert_line = view_cstr(done.cert_line),
         .request_id = done.request_id,

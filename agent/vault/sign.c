@@ -119,6 +119,7 @@ struct err *vault_sign_read(const json_t *root, struct vault_signed *ret)
     struct vault_signed s = {
         .cert_line = text_copy(line),
         .request_id = text_copy(request_id != NULL ? request_id : ""),
+        .warnings = vault_api_warnings(root),
     };
 
     if (s.cert_line == NULL || s.request_id == NULL) {
@@ -133,6 +134,7 @@ void vault_signed_deinit(struct vault_signed *s)
 {
     auto_free(&s->cert_line);
     auto_free(&s->request_id);
+    auto_free(&s->warnings);
 }
 
 /* What to look at where Vault's words say what, but not where. */

@@ -8,6 +8,7 @@
 struct vault_signed {
     char *cert_line; /* as sent; not looked into */
     char *request_id;
+    char *warnings; /* Vault's; NULL: none */
     int64_t skew_s;
     bool has_skew;
 };

@@ -170,6 +170,14 @@ def test_warnings_are_shown(fake, with_fake, tmp_path, key):
     assert login["state"] == "warning"
 
 
+def test_warnings_of_a_signature_are_logged(fake, with_fake, key):
+    fake.answers[SIGN] = (200, {}, b'{"data": {"signed_key": "a cert"}, "warnings": ["capped\\nttl"]}')
+    probe = Probe(with_fake)
+    probe.cert(key)
+    _, log = probe.process.communicate(timeout=60)
+    assert "vault test: ssh/sign/web: Vault warns: capped ttl" in log
+
+
 def test_a_server_that_is_killed_during_a_request(tmp_path, key):
     with Bao(tmp_path / "bao", persistent=True) as bao:
         bao.enable_ssh()
