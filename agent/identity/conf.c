@@ -141,6 +141,16 @@ static struct err *cert_new(struct identity *i, const struct identity_want_conf 
     return NULL;
 }
 
+static int64_t idle_of(const struct identity_conf *conf)
+{
+    return conf->idle_s > 0 ? conf->idle_s : IDENTITY_IDLE_S;
+}
+
+static int64_t wait_of(const struct identity_conf *conf)
+{
+    return conf->wait_ms == 0 ? IDENTITY_WAIT_MS : conf->wait_ms > 0 ? conf->wait_ms : 0;
+}
+
 struct err *identity_conf_init(struct identity *i, const struct identity_conf *conf)
 {
     i->name = i->name != NULL ? i->name : text_copy(conf->name);
@@ -148,8 +158,8 @@ struct err *identity_conf_init(struct identity *i, const struct identity_conf *c
     i->offer = conf->offer;
     i->allow_extractable = conf->allow_extractable;
     i->renewal = conf->renewal;
-    i->idle_s = conf->idle_s > 0 ? conf->idle_s : IDENTITY_IDLE_S;
-    i->wait_ms = conf->wait_ms == 0 ? IDENTITY_WAIT_MS : conf->wait_ms > 0 ? conf->wait_ms : 0;
+    i->idle_s = idle_of(conf);
+    i->wait_ms = wait_of(conf);
     i->scope = text_copy(conf->scope != NULL ? conf->scope : "");
     i->tags = text_list_copy(conf->tags);
     i->expected = conf->expected != NULL ? ssh_key_copy(conf->expected) : NULL;
@@ -292,10 +302,7 @@ bool identity_want_is(const struct identity_want_conf *a, const struct identity_
 
 static bool is_same_renewal(const struct identity *i, const struct identity_conf *conf)
 {
-    int64_t wait_ms = conf->wait_ms == 0 ? IDENTITY_WAIT_MS : conf->wait_ms;
-
-    return i->renewal == conf->renewal && i->wait_ms == (wait_ms > 0 ? wait_ms : 0) &&
-           i->idle_s == (conf->idle_s > 0 ? conf->idle_s : IDENTITY_IDLE_S);
+    return i->renewal == conf->renewal && i->wait_ms == wait_of(conf) && i->idle_s == idle_of(conf);
 }
 
 bool identity_conf_is(const struct identity *i, const struct identity_conf *conf)
