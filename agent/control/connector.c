@@ -216,6 +216,9 @@ static struct err *look(struct look *l)
     struct vault_conf conf;
     struct err *e = control_vault_conf(l->connector, l->certificate, token, &conf, &more);
 
+    if (e == NULL && d->login_of != NULL) {
+        d->login_of(d->arg, &conf);
+    }
     return e != NULL ? e : ask_vault(l, &(struct vault_target){.conf = &conf});
 }
 

@@ -65,11 +65,13 @@ struct control_deps {
     /* a secret that came by environment (borrowed); NULL: no such variable was taken over. The pointer
      * may be NULL */
     const struct secret *(*secret_of)(void *arg, const char *variable);
+    /* what a configuration that is tried out has to know of its login key. The pointer may be NULL */
+    void (*login_of)(void *arg, struct vault_conf *conf);
     const char *agent_socket; /* path */
     const char *config_file;
     const char *connect_helper; /* path of holdfast-connect */
     void (*counters)(void *arg, struct control_counters *ret);
-    struct enroll_keep *keep; /* what renews login certificates; NULL: nothing does */
+    struct enroll_keep *keep;           /* what renews login certificates; NULL: nothing does */
     void (*on_certificates)(void *arg); /* a token got another X.509 certificate; may be NULL */
     void *arg;
     int64_t wait_max_ms;  /* no request waits longer; 0: as long as its resource says */

@@ -22,6 +22,8 @@ static void login_free(struct login *l)
     free(l->key_uri);
     free(l->cert_pem);
     free(l->problem);
+    free(l->public_pem);
+    free(l->told);
     ssh_key_free(&l->key);
     free(l);
 }
@@ -45,15 +47,24 @@ static bool uses_key(const struct vault_conf *c)
            (c->login == VAULT_LOGIN_CERT || c->login == VAULT_LOGIN_TOKEN_KEY);
 }
 
+static bool is_over(const struct bind_login *b, const struct login *l)
+{
+    const struct vault_conf *c = vault_conf_of(b->deps.vault, l->name);
+
+    if (l->until.ms != 0) {
+        return c != NULL || mono_passed(l->until);
+    }
+    return !uses_key(c) || c->login != l->how || !text_eq(c->client_key, l->key_uri);
+}
+
 static void forget_others(struct bind_login *b)
 {
     struct login *l = LIST_FIRST(&b->logins);
 
     while (l != NULL) {
         struct login *next = LIST_NEXT(l, link);
-        const struct vault_conf *c = vault_conf_of(b->deps.vault, l->name);
 
-        if (!uses_key(c) || c->login != l->how || !text_eq(c->client_key, l->key_uri)) {
+        if (is_over(b, l)) {
             login_free(l);
         }
         l = next;
@@ -98,9 +109,8 @@ static const char *identity_with(const struct bind_login *b, const struct login 
                                  const struct ssh_key *key)
 {
     const struct vault_conf *c = vault_conf_of(b->deps.vault, l->name);
-    size_t n = b->deps.identities != NULL && !(c != NULL && c->client_key_shared)
-                   ? identity_count(b->deps.identities)
-                   : 0;
+    bool may_be_one = c != NULL ? c->client_key_shared : l->is_shared;
+    size_t n = b->deps.identities != NULL && !may_be_one ? identity_count(b->deps.identities) : 0;
 
     for (size_t i = 0; i < n; i++) {
         const struct identity *identity = identity_at(b->deps.identities, i);
@@ -161,22 +171,27 @@ static void publish(const struct bind_login *b, const struct login *l, const cha
     }
 }
 
-/* The key is there: the rest of what a login needs decides. */
-static void tell(const struct bind_login *b, const struct login *l)
+/* The key is there: the rest of what a login needs decides. BUSY while it is being read. */
+static struct err *known(const struct bind_login *b, const struct login *l, char **ret_pem)
 {
-    AUTO(err_free) struct err *e = login_why_shared(b, l, l->key);
-    AUTO(auto_free) char *pem = NULL;
+    struct err *e = login_why_shared(b, l, l->key);
 
     if (e == NULL && l->how == VAULT_LOGIN_CERT && l->cert_pem == NULL) {
-        if (l->problem == NULL) {
-            return; /* it is being read */
-        }
-        e = err_new(ERR_NOT_FOUND, "%s", l->problem);
+        e = l->problem != NULL
+                ? err_new(ERR_NOT_FOUND, "%s", l->problem)
+                : err_new(ERR_BUSY, "login key %s: its certificate is being read", l->key_uri);
     }
-    if (e == NULL) {
-        e = login_public_pem(l->key, &pem);
+    return e != NULL ? e : login_public_pem(l->key, ret_pem);
+}
+
+static void tell(const struct bind_login *b, const struct login *l)
+{
+    AUTO(auto_free) char *pem = NULL;
+    AUTO(err_free) struct err *e = known(b, l, &pem);
+
+    if (!err_is(e, ERR_BUSY)) {
+        publish(b, l, pem, e);
     }
-    publish(b, l, pem, e);
 }
 
 /* --- its certificate ---------------------------------------------------------------------------- */
@@ -331,6 +346,74 @@ void bind_login_look(struct bind_login *b)
 void bind_login_tokens(struct bind_login *b)
 {
     look(b, true);
+}
+
+/* --- configurations that are tried out ---------------------------------------------------------- */
+
+/* A server that is put and has the same login. */
+static const struct vault_conf *twin_of(const struct bind_login *b, const struct vault_conf *conf)
+{
+    const struct login *l;
+
+    LIST_FOREACH(l, &b->logins, link)
+    {
+        if (l->until.ms == 0 && l->how == conf->login && text_eq(l->key_uri, conf->client_key)) {
+            return vault_conf_of(b->deps.vault, l->name);
+        }
+    }
+    return NULL;
+}
+
+static struct login *trial_of(struct bind_login *b, const struct vault_conf *conf)
+{
+    struct login *l = login_find(b, conf->name);
+
+    if (l != NULL && (l->how != conf->login || !text_eq(l->key_uri, conf->client_key))) {
+        login_free(l); /* of the one that was tried before */
+        l = NULL;
+    }
+    if (l == NULL) {
+        add(b, conf);
+        l = login_find(b, conf->name);
+    }
+    if (l != NULL) {
+        l->until = mono_in(BIND_LOGIN_TRIAL_MS);
+        l->is_shared = conf->client_key_shared;
+    }
+    return l;
+}
+
+void bind_login_fill(struct bind_login *b, struct vault_conf *conf)
+{
+    find_logins(b);
+    const struct vault_conf *twin = uses_key(conf) ? twin_of(b, conf) : NULL;
+
+    if (twin != NULL) {
+        conf->name = twin->name;
+        conf->client_public_pem = twin->client_public_pem;
+        conf->client_problem = twin->client_problem;
+        conf->client_problem_passes = twin->client_problem_passes;
+        conf->client_cert_pem = twin->client_cert_pem;
+        return;
+    }
+    struct login *l = uses_key(conf) ? trial_of(b, conf) : NULL;
+
+    if (l == NULL) {
+        return;
+    }
+    AUTO(err_free) struct err *e = find_key(b, l);
+
+    auto_free(&l->public_pem);
+    auto_free(&l->told);
+    if (e == NULL) {
+        look_at(b, l, false); /* may read certificates */
+        e = known(b, l, &l->public_pem);
+    }
+    l->told = e != NULL ? text_copy(err_text(e)) : NULL;
+    conf->client_public_pem = l->public_pem;
+    conf->client_problem = l->told;
+    conf->client_problem_passes = e != NULL;
+    conf->client_cert_pem = e == NULL ? l->cert_pem : NULL;
 }
 
 /* --- life --------------------------------------------------------------------------------------- */

@@ -9,7 +9,11 @@
 /** Logins to Vault with keys on tokens: says who they are, and signs for them. */
 struct bind_login;
 
-enum { BIND_LOGIN_PER_MINUTE_MAX = 120, BIND_LOGIN_SIGN_MS = 60 * 1000 };
+enum {
+    BIND_LOGIN_PER_MINUTE_MAX = 120,
+    BIND_LOGIN_SIGN_MS = 60 * 1000,
+    BIND_LOGIN_TRIAL_MS = 120 * 1000
+};
 
 /** All borrowed, all outlive it; identities and audit may be NULL. */
 struct bind_login_deps {
@@ -37,5 +41,13 @@ void bind_login_look(struct bind_login *b);
 /** bind_login_tokens() - tokens, keys or certificates on them have changed: look, and read the
  * certificates anew */
 void bind_login_tokens(struct bind_login *b);
+
+/**
+ * bind_login_fill() - what is known of the login key of a configuration that is only tried out
+ * @conf: not put; its client_ fields point into @b until the next call of any kind. Where a server that
+ *        is put has the same login, it is named like that one
+ * For BIND_LOGIN_TRIAL_MS, signatures for it are answered like any other's.
+ */
+void bind_login_fill(struct bind_login *b, struct vault_conf *conf);
 
 #endif

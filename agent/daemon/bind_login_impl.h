@@ -23,6 +23,10 @@ struct login {
     char *problem;       /* ... because of this; NULL: not read yet */
     bool reading, again; /* its certificates */
     struct login_pace pace;
+    struct mono
+        until; /* of one that is only tried out: forgotten then. 0: it is a server's that is put */
+    bool is_shared;          /* of that one: see struct vault_conf */
+    char *public_pem, *told; /* of that one: what it was told of its key */
 };
 
 /** Certificates that are being read for a login; outlives both it and the binder. */

@@ -581,6 +581,83 @@ static void test_freed_while_it_signs(void **state)
     assert_int_equal(f.answers, 0);
 }
 
+/* --- what is tried out -------------------------------------------------------------------------- */
+
+static struct vault_conf trial(enum vault_login login)
+{
+    return (struct vault_conf){.name = "connector",
+                               .address = "https://vault.example.org:8200",
+                               .login = login,
+                               .client_key = "pkcs11:object=login"};
+}
+
+static void test_a_trial_of_a_login_that_is_put(void **state)
+{
+    struct vault_conf c = trial(VAULT_LOGIN_TOKEN_KEY);
+
+    (void)state;
+    add_server("vault", VAULT_LOGIN_TOKEN_KEY);
+    bind_login_look(binder);
+    bind_login_fill(binder, &c);
+    assert_string_equal(c.name, "vault");
+    assert_string_equal(c.client_public_pem, f.servers[0].client_public_pem);
+    c = trial(VAULT_LOGIN_APPROLE);
+    bind_login_fill(binder, &c);
+    assert_null(c.client_public_pem);
+    assert_string_equal(c.name, "connector");
+}
+
+static void test_a_trial_of_its_own(void **state)
+{
+    struct vault_conf c = trial(VAULT_LOGIN_CERT);
+
+    (void)state;
+    bind_login_fill(binder, &c);
+    assert_non_null(strstr(c.client_problem, "is being read"));
+    assert_true(c.client_problem_passes);
+    certs_come(2);
+    c = trial(VAULT_LOGIN_CERT);
+    bind_login_fill(binder, &c);
+    assert_null(c.client_problem);
+    assert_non_null(c.client_public_pem);
+    assert_non_null(strstr(c.client_cert_pem, "BEGIN CERTIFICATE"));
+    ask("connector", "pkcs11:object=login", false);
+    assert_null(f.answer);
+    c = trial(VAULT_LOGIN_TOKEN_KEY); /* another one takes its place */
+    bind_login_fill(binder, &c);
+    assert_non_null(c.client_public_pem);
+    ask("connector", "pkcs11:object=login", true);
+    assert_null(f.answer);
+    assert_int_equal(f.signs, 2);
+    assert_int_equal(f.puts, 0);
+    clock_ms.ms += BIND_LOGIN_TRIAL_MS;
+    bind_login_look(binder);
+    f.signs = 0;
+    ask("connector", "pkcs11:object=login", true);
+    assert_refused(ERR_DENIED, "no login of a server 'connector'");
+}
+
+static void test_a_trial_with_the_key_of_an_identity(void **state)
+{
+    struct vault_conf c = trial(VAULT_LOGIN_TOKEN_KEY);
+
+    (void)state;
+    f.identity = &web;
+    bind_login_fill(binder, &c);
+    assert_null(c.client_public_pem);
+    assert_non_null(strstr(c.client_problem, "SSH identity web's too"));
+    c = trial(VAULT_LOGIN_TOKEN_KEY);
+    c.client_key_shared = true;
+    bind_login_fill(binder, &c);
+    assert_non_null(c.client_public_pem);
+    f.key = NULL;
+    f.no_key = ERR_GONE;
+    c = trial(VAULT_LOGIN_TOKEN_KEY);
+    c.client_key = "pkcs11:object=other";
+    bind_login_fill(binder, &c);
+    assert_string_equal(c.client_problem, "key pkcs11:object=other is not there");
+}
+
 static void test_a_server_that_left(void **state)
 {
     (void)state;
@@ -596,13 +673,23 @@ int main(void)
 {
 #define CASE(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        CASE(test_others_are_left_alone),    CASE(test_a_key_is_put_once),
-        CASE(test_a_key_that_is_not_there),  CASE(test_a_certificate_is_read_and_put),
-        CASE(test_no_certificate),           CASE(test_a_token_that_cannot_be_read_changes_nothing),
-        CASE(test_freed_while_it_reads),     CASE(test_signed),
-        CASE(test_each_login_its_own_shape), CASE(test_no_other_key_and_no_other_bytes),
-        CASE(test_the_key_of_an_identity),   CASE(test_so_many_a_minute),
-        CASE(test_the_token_fails),          CASE(test_freed_while_it_signs),
+        CASE(test_others_are_left_alone),
+        CASE(test_a_key_is_put_once),
+        CASE(test_a_key_that_is_not_there),
+        CASE(test_a_certificate_is_read_and_put),
+        CASE(test_no_certificate),
+        CASE(test_a_token_that_cannot_be_read_changes_nothing),
+        CASE(test_freed_while_it_reads),
+        CASE(test_signed),
+        CASE(test_each_login_its_own_shape),
+        CASE(test_no_other_key_and_no_other_bytes),
+        CASE(test_the_key_of_an_identity),
+        CASE(test_so_many_a_minute),
+        CASE(test_the_token_fails),
+        CASE(test_freed_while_it_signs),
+        CASE(test_a_trial_of_a_login_that_is_put),
+        CASE(test_a_trial_of_its_own),
+        CASE(test_a_trial_with_the_key_of_an_identity),
         CASE(test_a_server_that_left),
     };
 
