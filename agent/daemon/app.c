@@ -250,6 +250,15 @@ static const struct secret *secret_of(void *arg, const char *variable)
     return a->binder != NULL ? bind_registry_secret(a->binder, variable) : NULL;
 }
 
+static void login_of(void *arg, struct vault_conf *conf)
+{
+    const struct app *a = arg;
+
+    if (a->logins != NULL) {
+        bind_login_fill(a->logins, conf);
+    }
+}
+
 static struct err *listen_control(struct app *a, const char *path, const char *agent_socket)
 {
     int fd = -1;
@@ -267,6 +276,7 @@ static struct err *listen_control(struct app *a, const char *path, const char *a
         .grants_n = a->config->grants_count,
         .identity_of = identity_of,
         .secret_of = secret_of,
+        .login_of = login_of,
         .agent_socket = agent_socket,
         .config_file = a->config->file,
         .connect_helper = a->paths.connect_helper,
