@@ -1,6 +1,9 @@
 """What every test of holdfast-vault has: keys, a server with a role and a policy, two logins."""
 
+import pathlib
+import shutil
 import subprocess
+import tempfile
 
 import pytest
 
@@ -60,3 +63,10 @@ def with_approle(bao, approle, tmp_path):
     role_id.write_text(approle.role_id + "\n")
     return {"address": bao.address, "ca": bao.ca_path, "login": "approle", "role_id_file": role_id,
             "secret_id_file": write_private(tmp_path / "secret-id", approle.secret_id() + "\n")}
+
+
+@pytest.fixture
+def place():
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="hf-"))  # short: socket paths have 107 bytes
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)

@@ -2,43 +2,19 @@
 thread. Those about certificates in the agent are next to what they concern (see tests/README.md)."""
 
 import json
-import pathlib
-import shutil
-import tempfile
 import time
 
 import pytest
 
-from stage.agent import Agent, vault_signer, wait_for
+from stage.agent import vault_signer, wait_for
 from stage.bao import BaoError, Ca, write_private
-from stage.token import SoftToken
+from vault.agents import agent_with
 from vault.probe import Probe
 from vault.servers import FakeVault
 
 SIGN, LOOKUP, RENEW = "/v1/ssh/sign/web", "/v1/auth/token/lookup-self", "/v1/auth/token/renew-self"
 SIGNED = (200, {}, b'{"data": {"signed_key": "a cert"}}')
 DENIED = (403, {}, b'{"errors": ["permission denied"]}')
-
-
-@pytest.fixture
-def place():
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="hf-"))  # short: socket paths have 107 bytes
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def agent_with(place, signer, want, **others):
-    """An agent with an identity "web", and others that want something else."""
-    others = {"web": {}, **others}
-    token = SoftToken(place / "token")
-    want = {"signer": signer["name"], "mount": "ssh", "role": "web", "principals": ["deploy"],
-            "ttl": "5m", **want}
-    identities = [{"name": name, "key": f"{token.uri};object={name}",
-                   "certificates": [{**want, **more}]} for name, more in others.items()]
-    agent = Agent(place / "a", token, [signer], identities)
-    for name in others:
-        agent.holdfast("key", "generate", "--label", name, "--type", "p256")
-    return agent
 
 
 @pytest.fixture

@@ -8,7 +8,9 @@ import time
 
 import pytest
 
+from stage.agent import vault_signer
 from stage.bao import BaoError, Ca, write_private
+from vault.agents import agent_with
 from vault.probe import Probe
 from vault.servers import FakeVault
 
@@ -229,6 +231,25 @@ def test_revoked_when_its_server_is_removed(bao, with_approle, key):
         while is_alive(bao, mine) and time.monotonic() < until:
             time.sleep(0.05)
         assert not is_alive(bao, mine)
+
+
+@pytest.mark.parametrize("crash", [False, True], ids=["stop", "crash"])
+def test_the_agent_s_clean_stop_revokes_and_its_crash_does_not(bao, place, with_approle, crash):
+    signer = vault_signer(bao, method="approle", **{
+        "role-id-file": str(with_approle["role_id_file"]), "revoke-on-stop": "yes",
+        "secret-id-file": str(with_approle["secret_id_file"])})
+    before = accessors(bao)
+    with agent_with(place, signer, {}) as agent:
+        agent.wait_active("web")
+        (mine,) = accessors(bao) - before
+        assert is_alive(bao, mine)
+        if crash:
+            agent.kill()
+            time.sleep(1)
+            assert is_alive(bao, mine)
+            agent.start()
+            return
+    assert not is_alive(bao, mine)
 
 
 def test_a_stop_does_not_wait_for_a_silent_server(bao, with_approle, key):
