@@ -131,11 +131,13 @@ static const cyaml_schema_value_t signer_entry = {
 };
 
 static const cyaml_schema_field_t standby_fields[] = {
-    NEEDED("signer", struct config_standby, signer), /* another than the certificate's */
-    MAY("mount", struct config_standby, mount),      /* needed where it is a vault */
+    NEEDED("signer", struct config_standby, signer),
+    MAY("mount", struct config_standby, mount),
+    /* as of the certificate */
     NEEDED("role", struct config_standby, role),
     MAY("ca", struct config_standby, ca),
-    MAY("after", struct config_standby, after), /* "never" or a duration */
+    /* "never", or a duration */
+    MAY("after", struct config_standby, after),
     CYAML_FIELD_END,
 };
 

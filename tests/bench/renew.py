@@ -126,6 +126,6 @@ def run(folder, pace, emit, say):
             agent.holdfast("key", "generate", "--label", f"key{n}")
         key_line = " ".join(agent.holdfast("key", "public", "key0").stdout.split()[:2])
         agent.settings["identities"] = identities
-        agent.write_config()
+        agent.config.write_text(json.dumps(agent.settings, separators=(",", ":")))
         stack.enter_context(agent)
         Renew(folder, bao, agent, pace, emit, say).run(key_line, vault_token)
