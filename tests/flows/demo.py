@@ -204,10 +204,16 @@ class Demo:
 def main():
     parser = argparse.ArgumentParser(prog="./dev demo", description="the main job on real parts")
     parser.add_argument("--ca", action="store_true", help="no Vault: sign with a CA key on the token")
+    parser.add_argument("--enroll", action="store_true",
+                        help="a fresh machine logs in to OpenBao by a key on its token")
     parser.add_argument("--keep", action="store_true", help="leave everything running")
     options = parser.parse_args()
     folder = tempfile.mkdtemp(prefix="holdfast-demo-")
-    demo = Demo(folder, options.ca, options.keep)
+    if options.enroll:
+        from demo_enroll import EnrollDemo  # which imports this file
+        demo = EnrollDemo(folder, options.keep)
+    else:
+        demo = Demo(folder, options.ca, options.keep)
     keep = False
     try:
         demo.play()
