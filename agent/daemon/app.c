@@ -300,6 +300,7 @@ static struct err *listen_control(struct app *a, const char *path, const char *a
 static struct err *bind_identities(struct app *a)
 {
     struct bind_deps deps = {
+        .loop = a->loop,
         .registry = a->registry.registry,
         .remote = a->remote,
         .identities = a->identities,

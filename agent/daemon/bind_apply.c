@@ -4,7 +4,7 @@
  * clock lets go of what they left behind, and only then do servers and tokens go.
  *
  * What fails does not hold up the rest. It is said in the log, does not count as done, and is tried
- * again with the next change.
+ * again: with the next change, and after a pause that grows.
  */
 #include <stdlib.h>
 
@@ -23,6 +23,7 @@ static bool done(struct bind_registry *b, const char *kind, const char *name, st
 
     if (e != NULL) {
         log_err(LOG_WARN, e, "registry, %s", name);
+        b->failed = true;
         return false;
     }
     json_object_set(part(b->applied, kind), name, value);
@@ -170,6 +171,7 @@ static void tell_problems(struct bind_registry *b)
 
 void bind_apply(struct bind_registry *b)
 {
+    b->failed = false;
     put_all(b, "vaults", put_vault);
     put_all(b, "tokens", put_token);
     remove_all(b, "identities", remove_identity);

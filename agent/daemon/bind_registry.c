@@ -22,6 +22,22 @@ static void add_problems(json_t *plan, const json_t *list, char *const *taken)
     }
 }
 
+enum { RETRY_FIRST_MS = 5000, RETRY_LAST_MS = 5 * 60 * 1000 };
+
+/* What failed may need no change to go well: a helper that was restarting, memory, a disk. */
+static void try_later(struct bind_registry *b, bool failed)
+{
+    if (!failed) {
+        b->retry_ms = 0;
+        io_timer_clear(b->retry);
+        return;
+    }
+    int64_t ms = b->retry_ms > 0 ? b->retry_ms : RETRY_FIRST_MS;
+
+    b->retry_ms = ms * 2 < RETRY_LAST_MS ? ms * 2 : RETRY_LAST_MS;
+    io_timer_set(b->retry, mono_in(ms));
+}
+
 static struct err *take_items(struct bind_registry *b, const json_t *result)
 {
     json_t *plan = NULL;
@@ -48,6 +64,7 @@ static void on_resolved(void *arg, struct err *failed, json_t *result)
     if (e != NULL) {
         log_err(LOG_WARN, e, "the registry cannot be read; identities stay as they are");
     }
+    try_later(b, e != NULL || b->failed);
     if (b->again) {
         begin(b);
     }
@@ -63,6 +80,11 @@ static void begin(struct bind_registry *b)
 }
 
 static void on_change(void *arg)
+{
+    begin(arg);
+}
+
+static void on_retry(void *arg)
 {
     begin(arg);
 }
@@ -90,7 +112,9 @@ struct err *bind_registry_new(const struct bind_deps *deps, struct bind_registry
     b->deps = *deps;
     b->applied =
         json_pack("{s:{}, s:{}, s:{}, s:{}}", "vaults", "tokens", "identities", "problems");
-    struct err *e = b->applied != NULL ? copy_taken(b, &deps->taken) : err_nomem();
+    b->retry = io_timer_new(deps->loop, on_retry, b);
+    struct err *e =
+        b->applied != NULL && b->retry != NULL ? copy_taken(b, &deps->taken) : err_nomem();
 
     if (e == NULL) {
         registry_watch(b->deps.registry, on_change, b);
@@ -108,6 +132,7 @@ void bind_registry_free(struct bind_registry **bp)
         return;
     }
     registry_watch(b->deps.registry, NULL, NULL);
+    io_timer_free(&b->retry);
     for (size_t i = 0; i < b->vaults_n; i++) {
         free(b->vaults[i].name);
     }

@@ -14,13 +14,14 @@ struct bind_registry;
 
 /** Where the registry's keys go; all borrowed, all outlive the binder. */
 struct bind_deps {
+    struct io_loop *loop;
     struct registry *registry;
     struct remote *remote;
     struct vault *vault;
     struct identity_set *identities;
     struct renew *renew;
     struct bind_login *logins; /* hears of servers that were put; NULL: nobody does */
-    struct bind_taken taken; /* deep-copied */
+    struct bind_taken taken;   /* deep-copied */
 };
 
 /** bind_registry_new() - reads the registry and watches it from now on (registry_watch()) */
@@ -59,10 +60,13 @@ struct bind_registry {
     struct bind_secret *secrets;
     size_t secrets_n;
     bool busy, again;
+    bool failed;            /* of the plan, something could not be done */
+    int64_t retry_ms;       /* the next pause; 0: nothing has failed */
+    struct io_timer *retry; /* then once more, without a change */
 };
 
 /** bind_apply() - do what it takes to get from applied to plan; what fails is said in the log and
- * tried again with the next change */
+ * sets b->failed */
 void bind_apply(struct bind_registry *b);
 
 /** Parts of the plan in the words of those who get them; they point into the plan and the binder. */
