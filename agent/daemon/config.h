@@ -134,6 +134,8 @@ struct config_socket {
     unsigned tags_count;
     char **users; /* who may connect, too: names, or numbers (config_user_find()) */
     unsigned users_count;
+    char **groups; /* likewise their members (config_group_find()) */
+    unsigned groups_count;
 };
 
 enum config_store { CONFIG_STORE_SQLITE, CONFIG_STORE_VAULT_KV };
@@ -196,6 +198,8 @@ struct err *config_load(const char *path, struct config **ret) MUST_CHECK;
 void config_free(struct config **c);
 /** config_user_find() - a user of this machine by name, or any by number; false when there is none */
 bool config_user_find(const char *text, uid_t *ret);
+/** config_group_find() - the same for groups */
+bool config_group_find(const char *text, gid_t *ret);
 /** config_default_path() - $HOLDFAST_CONFIG, /etc/holdfast/holdfast.yaml for root, else below
  * $XDG_CONFIG_HOME or ~/.config (caller owns) */
 char *config_default_path(void);

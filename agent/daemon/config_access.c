@@ -51,6 +51,20 @@ bool config_user_find(const char *text, uid_t *ret)
     return user != NULL;
 }
 
+bool config_group_find(const char *text, gid_t *ret)
+{
+    const struct group *group;
+
+    if (read_id(text, ret)) {
+        return true;
+    }
+    group = getgrnam(text);
+    if (group != NULL) {
+        *ret = group->gr_gid;
+    }
+    return group != NULL;
+}
+
 static struct err *check_users(const struct config_place *at, const struct config_socket *s)
 {
     for (unsigned i = 0; i < s->users_count; i++) {
@@ -58,6 +72,13 @@ static struct err *check_users(const struct config_place *at, const struct confi
 
         if (!config_user_find(s->users[i], &uid)) {
             return config_wrong(at, "users", "no user '%s' on this machine", s->users[i]);
+        }
+    }
+    for (unsigned i = 0; i < s->groups_count; i++) {
+        gid_t gid;
+
+        if (!config_group_find(s->groups[i], &gid)) {
+            return config_wrong(at, "groups", "no group '%s' on this machine", s->groups[i]);
         }
     }
     return NULL;

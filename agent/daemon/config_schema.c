@@ -195,6 +195,7 @@ static const cyaml_schema_field_t socket_fields[] = {
     MAY("scope", struct config_socket, scope),
     LIST("tags", struct config_socket, tags, &text_entry, 1, 64),
     LIST("users", struct config_socket, users, &text_entry, 1, CONFIG_SOCKET_USERS_MAX),
+    LIST("groups", struct config_socket, groups, &text_entry, 1, CONFIG_SOCKET_USERS_MAX),
     CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t socket_entry = {

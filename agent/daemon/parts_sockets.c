@@ -33,13 +33,21 @@ static struct err *listen_at(const char *path, const struct policy_view *view, s
 static struct err *allow_users(const struct config_socket *from, struct protocol_socket *s)
 {
     uid_t uids[CONFIG_SOCKET_USERS_MAX];
+    gid_t gids[CONFIG_SOCKET_USERS_MAX];
+    unsigned n = from->users_count + from->groups_count;
 
     for (unsigned i = 0; i < from->users_count; i++) {
         if (!config_user_find(from->users[i], &uids[i])) {
             return err_new(ERR_NOT_FOUND, "no user '%s' on this machine", from->users[i]);
         }
     }
-    struct err *e = from->users_count > 0 ? protocol_allow(s, uids, from->users_count) : NULL;
+    for (unsigned i = 0; i < from->groups_count; i++) {
+        if (!config_group_find(from->groups[i], &gids[i])) {
+            return err_new(ERR_NOT_FOUND, "no group '%s' on this machine", from->groups[i]);
+        }
+    }
+    struct err *e =
+        n > 0 ? protocol_allow(s, uids, from->users_count, gids, from->groups_count) : NULL;
 
     return err_add(e, "agent socket %s", from->path);
 }

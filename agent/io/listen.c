@@ -22,6 +22,12 @@
 enum { BACKLOG = 128, ACCEPTS_PER_ROUND = 16, LOG_EVERY_MS = 60 * 1000, PAUSE_MS = 100 };
 enum { OWN_MODE = 0600, SHARED_MODE = 0666 };
 
+/* How many connections one of the further users has. */
+struct user_conns {
+    uid_t uid;
+    unsigned n;
+};
+
 struct io_listen {
     struct io_loop *loop;
     int fd, spare;
@@ -30,6 +36,10 @@ struct io_listen {
     ino_t ino;
     uid_t *uids; /* who may connect beside ourselves and root */
     size_t uids_n;
+    gid_t *gids; /* and members of which groups */
+    size_t gids_n;
+    struct user_conns *users; /* of those: how many each has; grows */
+    size_t users_n;
     bool accepting; /* on_accept may be on the stack */
     unsigned conns, max_conns;
     void (*on_accept)(void *arg, int fd, const struct peer *peer);
@@ -183,14 +193,91 @@ static void turn_away(struct io_listen *l)
     }
 }
 
-static bool may_connect(const struct io_listen *l, uid_t uid)
+static bool is_member(const struct io_listen *l, gid_t gid)
 {
-    bool may = uid == geteuid() || uid == 0;
+    bool is = false;
+
+    for (size_t i = 0; i < l->gids_n; i++) {
+        is = is || gid == l->gids[i];
+    }
+    return is;
+}
+
+/* By the groups that the process has now: what /etc/group says of its user may be another thing. */
+static bool is_in_groups(const struct io_listen *l, int fd, gid_t primary)
+{
+    socklen_t len = 0;
+
+    if (l->gids_n == 0 || is_member(l, primary)) {
+        return l->gids_n > 0;
+    }
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &len) == 0 || errno != ERANGE) {
+        return false;
+    }
+    AUTO(auto_free) gid_t *groups = calloc(1, len + 1);
+    bool is = false;
+
+    if (groups == NULL || getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) < 0) {
+        return false;
+    }
+    for (size_t i = 0; i < len / sizeof *groups; i++) {
+        is = is || is_member(l, groups[i]);
+    }
+    return is;
+}
+
+static bool is_ours(uid_t uid)
+{
+    return uid == geteuid() || uid == 0;
+}
+
+static bool may_connect(const struct io_listen *l, int fd, const struct peer *p)
+{
+    bool may = is_ours(p->uid);
 
     for (size_t i = 0; i < l->uids_n; i++) {
-        may = may || uid == l->uids[i];
+        may = may || p->uid == l->uids[i];
     }
-    return may;
+    return may || is_in_groups(l, fd, p->gid);
+}
+
+/* Where a user's connections are counted; NULL: not at all (ourselves), or there is no memory. */
+static struct user_conns *conns_of(struct io_listen *l, uid_t uid)
+{
+    for (size_t i = 0; i < l->users_n; i++) {
+        if (l->users[i].uid == uid) {
+            return &l->users[i];
+        }
+    }
+    return NULL;
+}
+
+static bool count_user(struct io_listen *l, const struct peer *p)
+{
+    struct user_conns *u = is_ours(p->uid) ? NULL : conns_of(l, p->uid);
+
+    if (is_ours(p->uid)) {
+        return true;
+    }
+    if (u == NULL) {
+        struct user_conns *more = reallocarray(l->users, l->users_n + 1, sizeof *more);
+
+        if (more == NULL) {
+            return false;
+        }
+        l->users = more;
+        u = &more[l->users_n++];
+        *u = (struct user_conns){.uid = p->uid};
+    }
+    if (u->n >= IO_LISTEN_USER_CONNS_MAX) {
+        AUTO(auto_free) char *about = text_fmt("uid %u has %d, the most that one user may have",
+                                               (unsigned)p->uid, IO_LISTEN_USER_CONNS_MAX);
+
+        complain(l, about != NULL ? about : "too many of one user");
+        return false;
+    }
+    u->n++;
+    return true;
 }
 
 static bool admit(struct io_listen *l, int fd, struct peer *ret_peer)
@@ -201,7 +288,7 @@ static bool admit(struct io_listen *l, int fd, struct peer *ret_peer)
         log_err(LOG_WARN, e, "a connection was refused");
         return false;
     }
-    if (!may_connect(l, ret_peer->uid)) {
+    if (!may_connect(l, fd, ret_peer)) {
         AUTO(auto_free) char *who = peer_text(ret_peer);
 
         log_line(LOG_WARN, "%s: refused %s", l->path != NULL ? l->path : "a socket",
@@ -212,7 +299,7 @@ static bool admit(struct io_listen *l, int fd, struct peer *ret_peer)
         complain(l, "too many connections");
         return false;
     }
-    return true;
+    return count_user(l, ret_peer);
 }
 
 /* False when nobody else waits, or the callback freed the listener. */
@@ -241,6 +328,8 @@ static void destroy(struct io_listen *l)
 {
     free(l->path);
     free(l->uids);
+    free(l->gids);
+    free(l->users);
     free(l);
 }
 
@@ -315,23 +404,34 @@ struct err *io_listen_new(struct io_loop *loop, int fd, const char *path, unsign
     return e;
 }
 
-struct err *io_listen_allow(struct io_listen *l, const uid_t *uids, size_t n)
+struct err *io_listen_allow(struct io_listen *l, const uid_t *uids, size_t n, const gid_t *gids,
+                            size_t gids_n)
 {
     l->uids = calloc(n + 1, sizeof *l->uids);
-    if (l->uids == NULL) {
+    l->gids = calloc(gids_n + 1, sizeof *l->gids);
+    if (l->uids == NULL || l->gids == NULL) {
         return err_nomem();
     }
     for (size_t i = 0; i < n; i++) {
         l->uids[i] = uids[i];
     }
+    for (size_t i = 0; i < gids_n; i++) {
+        l->gids[i] = gids[i];
+    }
     l->uids_n = n;
+    l->gids_n = gids_n;
     return l->path != NULL && chmod(l->path, SHARED_MODE) < 0 ? err_sys(errno, "%s", l->path)
                                                               : NULL;
 }
 
-void io_listen_done(struct io_listen *l)
+void io_listen_done(struct io_listen *l, uid_t uid)
 {
+    struct user_conns *u = is_ours(uid) ? NULL : conns_of(l, uid);
+
     l->conns--;
+    if (u != NULL && u->n > 0) {
+        u->n--;
+    }
 }
 
 unsigned io_listen_conns(const struct io_listen *l)

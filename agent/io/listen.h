@@ -27,16 +27,23 @@ struct err *io_listen_bind(const char *path, int *ret_fd) MUST_CHECK;
 struct err *io_listen_new(struct io_loop *l, int fd, const char *path, unsigned max_conns,
                           void (*on_accept)(void *arg, int fd, const struct peer *peer), void *arg,
                           struct io_listen **ret) MUST_CHECK;
+/* Connections of one user beside ourselves and root: thousands of them are for us alone. */
+enum { IO_LISTEN_USER_CONNS_MAX = 256 };
+
 /**
  * io_listen_allow() - serve further users; before the loop runs, once
  * @uids: @n of them (copied)
+ * @gids: @gids_n groups (copied): their members, by the groups that the kernel tells of the peer
+ * No more than IO_LISTEN_USER_CONNS_MAX connections of each user are served at a time; the next is
+ * closed at once, and the log says so.
  * The socket gets mode 0666, for accept to decide by SO_PEERCRED. Its folder has to let them through:
  * that is left to who made it.
  * Errors: that of chmod(), NOMEM
  */
-struct err *io_listen_allow(struct io_listen *l, const uid_t *uids, size_t n) MUST_CHECK;
-/** io_listen_done() - one accepted connection was closed */
-void io_listen_done(struct io_listen *l);
+struct err *io_listen_allow(struct io_listen *l, const uid_t *uids, size_t n, const gid_t *gids,
+                            size_t gids_n) MUST_CHECK;
+/** io_listen_done() - one accepted connection, of this user, was closed */
+void io_listen_done(struct io_listen *l, uid_t uid);
 unsigned io_listen_conns(const struct io_listen *l);
 /** io_listen_free() - also from inside its own on_accept; no callback runs after it */
 void io_listen_free(struct io_listen **l);

@@ -28,8 +28,9 @@ struct protocol_stats {
 struct err *protocol_listen(struct io_loop *l, int fd, const char *path,
                             const struct policy_view *view, struct identity_set *identities,
                             struct remote *remote, struct protocol_socket **ret) MUST_CHECK;
-/** protocol_allow() - further users of this socket: io_listen_allow() */
-struct err *protocol_allow(struct protocol_socket *s, const uid_t *uids, size_t n) MUST_CHECK;
+/** protocol_allow() - further users of this socket, and members of groups: io_listen_allow() */
+struct err *protocol_allow(struct protocol_socket *s, const uid_t *uids, size_t n,
+                           const gid_t *gids, size_t gids_n) MUST_CHECK;
 void protocol_free(struct protocol_socket **s);
 void protocol_stats(const struct protocol_socket *s, struct protocol_stats *ret);
 

@@ -20,7 +20,7 @@ static void conn_deinit(struct protocol_conn *c)
     }
     free(c->bindings);
     s->stats.open--;
-    io_listen_done(s->listen);
+    io_listen_done(s->listen, c->peer.uid);
 }
 
 void protocol_drop(struct protocol_conn **cp)
@@ -70,7 +70,7 @@ static void on_accept(void *arg, int fd, const struct peer *peer)
 
     if (c == NULL) {
         close(fd);
-        io_listen_done(s->listen);
+        io_listen_done(s->listen, peer->uid);
         return;
     }
     c->socket = s;
@@ -146,9 +146,10 @@ struct err *protocol_listen(struct io_loop *l, int fd, const char *path,
     return e;
 }
 
-struct err *protocol_allow(struct protocol_socket *s, const uid_t *uids, size_t n)
+struct err *protocol_allow(struct protocol_socket *s, const uid_t *uids, size_t n,
+                           const gid_t *gids, size_t gids_n)
 {
-    return io_listen_allow(s->listen, uids, n);
+    return io_listen_allow(s->listen, uids, n, gids, gids_n);
 }
 
 void protocol_free(struct protocol_socket **sp)

@@ -1,4 +1,5 @@
 /* Sockets taken over from the dead, never from the living; strangers and crowds turned away. */
+#include <grp.h>
 #include <sys/resource.h>
 
 #include "io/support.h"
@@ -221,7 +222,7 @@ static void test_crowd_is_turned_away(void **state)
     assert_int_equal(accepts, 1);
     assert_false(is_closed(first));
     assert_true(is_closed(second));
-    io_listen_done(listener);
+    io_listen_done(listener, getuid());
     AUTO(auto_close) int third = connect_to(path);
 
     run_rounds(3);
@@ -260,7 +261,10 @@ static int visit_as_stranger(void)
 {
     char byte;
 
-    if (setresgid(65534, 65534, 65534) < 0 || setresuid(65534, 65534, 65534) < 0) {
+    const gid_t further = 4712;
+
+    if (setgroups(1, &further) < 0 || setresgid(65534, 65534, 65534) < 0 ||
+        setresuid(65534, 65534, 65534) < 0) {
         return 2;
     }
     int fd = connect_to(path);
@@ -299,7 +303,7 @@ static int visit(void)
         if (accepts > 0) {
             assert_int_equal(send(accepted[0], "x", 1, MSG_NOSIGNAL), 1);
             close(accepted[--accepts]);
-            io_listen_done(listener);
+            io_listen_done(listener, 65534);
             served++;
         }
     }
@@ -325,8 +329,9 @@ static void test_foreign_user_is_refused(void **state)
     assert_int_equal(io_listen_conns(listener), 0);
 }
 
-/* @uids are let in; who visits is 65534. */
-static void allow_and_visit(const uid_t *uids, size_t n, int status, unsigned served_then)
+/* @uids, or members of @gids, are let in; who visits is 65534, and in the groups 65534 and 4712. */
+static void allow_and_visit(const uid_t *uids, size_t n, const gid_t *gids, size_t gids_n,
+                            int status, unsigned served_then)
 {
     struct stat st;
 
@@ -334,7 +339,7 @@ static void allow_and_visit(const uid_t *uids, size_t n, int status, unsigned se
         skip();
     }
     listen_on(bind_it(), 1000);
-    assert_null(io_listen_allow(listener, uids, n));
+    assert_null(io_listen_allow(listener, uids, n, gids, gids_n));
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0666);
     int got = visit();
@@ -351,7 +356,7 @@ static void test_allowed_user_is_served(void **state)
     static const uid_t uids[] = {4711, 65534};
 
     (void)state;
-    allow_and_visit(uids, 2, 4, 1);
+    allow_and_visit(uids, 2, NULL, 0, 4, 1);
 }
 
 static void test_only_those_allowed(void **state)
@@ -359,7 +364,25 @@ static void test_only_those_allowed(void **state)
     static const uid_t uids[] = {4711, 65533};
 
     (void)state;
-    allow_and_visit(uids, 2, 0, 0);
+    static const gid_t gids[] = {4711, 65533};
+
+    allow_and_visit(uids, 2, gids, 2, 0, 0);
+}
+
+static void test_member_by_primary_group_is_served(void **state)
+{
+    static const gid_t gids[] = {4711, 65534};
+
+    (void)state;
+    allow_and_visit(NULL, 0, gids, 2, 4, 1);
+}
+
+static void test_member_by_further_group_is_served(void **state)
+{
+    static const gid_t gids[] = {4712};
+
+    (void)state;
+    allow_and_visit(NULL, 0, gids, 1, 4, 1);
 }
 
 static void test_path_goes_with_the_listener(void **state)
@@ -416,6 +439,8 @@ int main(void)
         CASE(test_foreign_user_is_refused),
         CASE(test_allowed_user_is_served),
         CASE(test_only_those_allowed),
+        CASE(test_member_by_primary_group_is_served),
+        CASE(test_member_by_further_group_is_served),
         CASE(test_path_goes_with_the_listener),
         CASE(test_successor_keeps_its_path),
         CASE(test_free_when_accepting),
