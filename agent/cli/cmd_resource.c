@@ -219,11 +219,12 @@ static struct err *change(struct cli *c, const struct resource_kind *k, const js
                           json_t **ret)
 {
     AUTO(auto_free) char *path = resource_path_of(k, old, "");
+    AUTO(auto_free) char *etag = resource_etag(old);
     json_t *body = NULL;
     struct err *e = form_change(c, k, old, &body);
 
     if (e == NULL) {
-        e = session_change(c->session, "PUT", path, resource_revision(old), body, ret);
+        e = session_change(c->session, "PUT", path, etag, body, ret);
     }
     return e;
 }
@@ -254,11 +255,24 @@ int cmd_resource_edit(struct cli *c)
     return e != NULL ? cli_fail(e) : CLI_OK;
 }
 
+static void print_deleted(const struct resource_kind *k, const json_t *resource, const json_t *done)
+{
+    size_t i;
+    const json_t *user;
+
+    printf("%s %s deleted\n", k->title, json_text(resource, "name"));
+    json_array_foreach(json_object_get(done, "now_broken"), i, user)
+    {
+        printf("  now broken: %s %s (%s) at %s\n", json_text(user, "kind"), json_text(user, "name"),
+               json_text(user, "identifier"), json_text(user, "scope"));
+    }
+}
+
 int cmd_resource_delete(struct cli *c)
 {
     const struct resource_kind *k = resource_kind_of(c);
     bool force = cli_option(c, "force") != NULL;
-    json_t *resource = NULL;
+    json_t *resource = NULL, *done = NULL;
     struct err *e = session_open(c, SESSION_TOKENS);
 
     if (e == NULL) {
@@ -271,12 +285,14 @@ int cmd_resource_delete(struct cli *c)
     }
     if (e == NULL) {
         AUTO(auto_free) char *path = resource_path_of(k, resource, force ? "?force=true" : "");
+        AUTO(auto_free) char *etag = resource_etag(resource);
 
-        e = session_change(c->session, "DELETE", path, resource_revision(resource), NULL, NULL);
+        e = session_change(c->session, "DELETE", path, etag, NULL, &done);
     }
     if (e == NULL) {
-        printf("%s %s deleted\n", k->title, json_text(resource, "name"));
+        print_deleted(k, resource, done);
     }
+    json_decref(done);
     json_decref(resource);
     if (e == NULL) {
         return CLI_OK;

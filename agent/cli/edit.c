@@ -129,6 +129,7 @@ static struct err *round_of(struct cli *c, const struct resource_kind *k, const 
                             struct sheet *s, json_t **ret)
 {
     AUTO(auto_free) char *path = resource_path_of(k, old, "");
+    AUTO(auto_free) char *etag = resource_etag(old);
     json_t *body = NULL;
     struct err *e = run_editor(s->path);
 
@@ -136,7 +137,7 @@ static struct err *round_of(struct cli *c, const struct resource_kind *k, const 
         e = read_back(s, k, &body);
     }
     if (e == NULL && body != NULL) {
-        e = session_change(c->session, "PUT", path, resource_revision(old), body, ret);
+        e = session_change(c->session, "PUT", path, etag, body, ret);
     }
     return e;
 }

@@ -121,8 +121,8 @@ static struct curl_slist *headers_of(const struct http_request *q)
     struct curl_slist *list = curl_slist_append(NULL, "Content-Type: application/json");
     char match[64];
 
-    snprintf(match, sizeof match, "If-Match: \"%llu\"", (unsigned long long)q->revision);
-    struct curl_slist *longer = q->revision > 0 ? curl_slist_append(list, match) : list;
+    snprintf(match, sizeof match, "If-Match: \"%s\"", q->etag != NULL ? q->etag : "");
+    struct curl_slist *longer = q->etag != NULL ? curl_slist_append(list, match) : list;
 
     if (longer == NULL) {
         curl_slist_free_all(list);

@@ -21,7 +21,7 @@ void http_free(struct http **h);
 struct http_request {
     const char *method, *path;
     const json_t *body;
-    uint64_t revision;                        /* for If-Match; 0: none */
+    const char *etag;                         /* for If-Match, without quotes; NULL: none */
     void (*on_line)(void *arg, json_t *line); /* NULL: the answer is one JSON value */
     void *arg;
 };

@@ -326,6 +326,17 @@ char *resource_reference(const struct cli *c, const json_t *resource)
     return text_fmt("%s%s", prefix, json_text(resource, "identifier"));
 }
 
+char *resource_etag(const json_t *resource)
+{
+    const char *created = json_string_value(json_object_get(resource, "created"));
+    struct tm t = {0};
+
+    return created != NULL && strptime(created, "%Y-%m-%dT%H:%M:%SZ", &t) != NULL
+               ? text_fmt("%llu-%llx", (unsigned long long)resource_revision(resource),
+                          (long long)timegm(&t))
+               : text_fmt("%llu", (unsigned long long)resource_revision(resource));
+}
+
 uint64_t resource_revision(const json_t *resource)
 {
     return (uint64_t)json_integer_value(json_object_get(resource, "revision"));

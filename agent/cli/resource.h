@@ -54,6 +54,8 @@ struct err *resource_pages(struct cli *c, const struct resource_kind *k, const c
 /** resource_reference() - how --scope refers to a resource: "web", "account.web" (caller owns) */
 char *resource_reference(const struct cli *c, const json_t *resource);
 uint64_t resource_revision(const json_t *resource);
+/** resource_etag() - what If-Match says of it (caller owns) */
+char *resource_etag(const json_t *resource);
 /** resource_warn() - to standard error: what is broken in it and what it warns of */
 void resource_warn(const json_t *resource);
 /** resource_at() - a member by its path, "spec.login.method"; NULL when absent; borrowed */

@@ -295,9 +295,9 @@ bool session_is_private(const struct session *s)
 }
 
 struct err *session_change(struct session *s, const char *method, const char *path,
-                           uint64_t revision, json_t *body, json_t **ret)
+                           const char *etag, json_t *body, json_t **ret)
 {
-    struct http_request q = {.method = method, .path = path, .body = body, .revision = revision};
+    struct http_request q = {.method = method, .path = path, .body = body, .etag = etag};
     struct err *e = http_call(s->http, &q, ret);
 
     json_decref(body);

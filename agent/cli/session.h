@@ -36,10 +36,10 @@ bool session_is_private(const struct session *s);
  */
 struct err *session_call(struct session *s, const char *method, const char *path, json_t *body,
                          json_t **ret) MUST_CHECK;
-/** session_change() - the same for a resource that has to be still at @revision; BUSY with the native
+/** session_change() - the same for a resource that has to be still at @etag; BUSY with the native
  * name STALE when it is not */
 struct err *session_change(struct session *s, const char *method, const char *path,
-                           uint64_t revision, json_t *body, json_t **ret) MUST_CHECK;
+                           const char *etag, json_t *body, json_t **ret) MUST_CHECK;
 /** session_stream() - one request whose answer is JSON lines; @on_line borrows each */
 struct err *session_stream(struct session *s, const char *path, json_t *body,
                            void (*on_line)(void *arg, json_t *line), void *arg) MUST_CHECK;

@@ -8,6 +8,7 @@
  */
 #include <event2/http.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "control/resources.h"
 
@@ -15,7 +16,8 @@ enum {
     WAIT_MS = 30 * 1000,
     PAGE = 100,
     PAGE_MAX = 1000,
-    DIGITS_MAX = 18,
+    DIGITS_MAX = 7, /* REGISTRY_REVISION_BITS */
+    HEX_MAX = 9,
     TAGS_MAX = 1000,
     TAG_MAX_BYTES = 256,
     NAME_MAX_BYTES = 512,
@@ -65,10 +67,15 @@ static struct err *begin(struct control_request *r, struct registry **ret_regist
     return e != NULL ? e : control_wait(r, WAIT_MS, "the registry", NULL, NULL);
 }
 
+/* "3-6743a1b2": the revision, and when it was created: what is made anew is another one. */
 static void put_etag(struct control_request *r, const json_t *resource)
 {
     json_int_t revision = json_integer_value(json_object_get(resource, "revision"));
-    AUTO(auto_free) char *etag = text_fmt("\"%lld\"", (long long)revision);
+    const char *created = json_string_value(json_object_get(resource, "created"));
+    struct tm t = {0};
+    bool known = created != NULL && strptime(created, "%Y-%m-%dT%H:%M:%SZ", &t) != NULL;
+    AUTO(auto_free) char *etag =
+        text_fmt("\"%lld-%llx\"", (long long)revision, known ? (long long)timegm(&t) : 0LL);
 
     if (etag != NULL) {
         control_header(r, "ETag", etag);
@@ -214,7 +221,7 @@ struct err *control_resource_get(struct control_request *r)
     return e;
 }
 
-/* The revision out of If-Match; 0 for "*". True: the request was refused, and has ended.
+/* What If-Match says, as registry_version(); 0 for "*". True: the request was refused, and has ended.
  * Spec: RFC 9110, 13.1.1; RFC 6585, 3 */
 static struct err *expected_of(struct control_request *r, uint64_t *ret, bool *ret_refused)
 {
@@ -232,10 +239,16 @@ static struct err *expected_of(struct control_request *r, uint64_t *ret, bool *r
     if (text_eq(tag, "*")) {
         return NULL;
     }
-    if (digits == 0 || digits > DIGITS_MAX || tag[1] == '0' || !text_eq(tag + 1 + digits, "\"")) {
+    const char *end = tag + 1 + digits;
+    size_t hex = digits > 0 && *end == '-' ? strspn(end + 1, "0123456789abcdef") : 0;
+    struct wall created = {hex > 0 ? (int64_t)strtoull(end + 1, NULL, 16) : 0};
+
+    end += hex > 0 ? hex + 1 : 0;
+    if (digits == 0 || digits > DIGITS_MAX || hex > HEX_MAX || tag[1] == '0' ||
+        !text_eq(end, "\"")) {
         return err_new(ERR_INPUT, "If-Match has to be the ETag of the resource, or *");
     }
-    *ret = strtoull(tag + 1, NULL, 10);
+    *ret = registry_version(strtoull(tag + 1, NULL, 10), created);
     return NULL;
 }
 

@@ -151,7 +151,7 @@ void registry_create(struct registry *r, const struct registry_caller *who, enum
 
 static void on_old(struct registry_op *op)
 {
-    if (op->expected != 0 && op->expected != op->entries[0].revision) {
+    if (!registry_is_expected(&op->entries[0], op->expected)) {
         registry_op_end(op, registry_stale(&op->entries[0], op->expected));
         return;
     }
@@ -290,6 +290,12 @@ static void on_deleted(void *arg, struct err *e)
         start_delete(op);
         return;
     }
+    if (registry_is_in_use(e) && !op->force && op->kind == REGISTRY_CERTIFICATE) {
+        op->refusal = e;
+        op->force = true; /* as far as no user is active: on_owners() */
+        start_delete(op);
+        return;
+    }
     if (e != NULL) {
         const char *what =
             registry_is_in_use(e) ? "cannot be deleted while it is used" : "was not deleted";
@@ -307,14 +313,31 @@ static void commit_delete(struct registry_op *op)
     store_commit(op->r->store, op->changes, op->changes_n, on_deleted, op);
 }
 
+/* A connector that is not active trusts nothing, so it does not hold a certificate: its reference
+ * becomes empty and it is marked, as by force. */
+static bool is_held(const struct registry_op *op)
+{
+    bool held = false;
+
+    for (size_t i = 1; i < op->entries_n; i++) {
+        held = held || registry_resource_is_active(&op->entries[i]);
+    }
+    return held;
+}
+
 static void on_owners(struct registry_op *op)
 {
+    if (op->refusal != NULL && is_held(op)) {
+        registry_op_end(op, err_add(take(&op->refusal), "%s %s cannot be deleted while it is used",
+                                    registry_kind_title(op->kind), op->entries[0].name));
+        return;
+    }
     registry_op_work(op, make_delete, commit_delete);
 }
 
 static void on_doomed(struct registry_op *op)
 {
-    if (op->expected != 0 && op->expected != op->entries[0].revision) {
+    if (!registry_is_expected(&op->entries[0], op->expected)) {
         registry_op_end(op, registry_stale(&op->entries[0], op->expected));
         return;
     }

@@ -75,6 +75,7 @@ static void free_parts(struct registry_op *op)
     free(op->cursor);
     free(op->text);
     err_free(&op->e);
+    err_free(&op->refusal);
     free(op);
 }
 
@@ -317,11 +318,27 @@ bool registry_is_in_use(const struct err *e)
     return err_is(e, ERR_BUSY) && strcmp(err_native_name(e), "IN-USE") == 0;
 }
 
+bool registry_is_expected(const struct store_entry *row, uint64_t expected)
+{
+    bool with_time = expected >> REGISTRY_REVISION_BITS > 0;
+
+    return expected == 0 ||
+           expected == (with_time ? registry_version(row->revision, row->created) : row->revision);
+}
+
 struct err *registry_stale(const struct store_entry *now, uint64_t expected)
 {
+    if (expected >> REGISTRY_REVISION_BITS > 0 &&
+        registry_version(now->revision, (struct wall){0}) ==
+            (expected & ((UINT64_C(1) << REGISTRY_REVISION_BITS) - 1))) {
+        return err_native(ERR_BUSY, ERR_DOMAIN_NONE, 0, "STALE",
+                          "%s %s in %s has been deleted and made anew; look at it again, then "
+                          "repeat the change",
+                          now->key.kind, now->key.id, now->key.scope);
+    }
     return err_native(ERR_BUSY, ERR_DOMAIN_NONE, 0, "STALE",
                       "%s %s in %s has been changed: it has revision %llu, not %llu; look at it "
                       "again, then repeat the change",
                       now->key.kind, now->key.id, now->key.scope, (unsigned long long)now->revision,
-                      (unsigned long long)expected);
+                      (unsigned long long)(expected & ((1U << REGISTRY_REVISION_BITS) - 1)));
 }

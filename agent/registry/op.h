@@ -22,8 +22,9 @@ struct registry_op {
     struct registry_caller who;
     enum registry_kind kind;
     struct store_key key; /* id NULL when it is to be made */
-    uint64_t expected;
+    uint64_t expected;    /* registry_version(); 0: any */
     bool force, dry_run, prune;
+    struct err *refusal; /* delete: why not, unless only what is not active uses it */
     char *prune_scope;
     char *cursor; /* a page's, then the next one's */
     json_t *body;
@@ -101,6 +102,8 @@ void registry_op_audit(struct registry_op *op);
 /** registry_is_stale(), registry_is_in_use() - what a commit said */
 bool registry_is_stale(const struct err *e);
 bool registry_is_in_use(const struct err *e);
+/** registry_is_expected() - is @row what a change with this version is based on? */
+bool registry_is_expected(const struct store_entry *row, uint64_t expected);
 /** registry_stale() - BUSY "STALE" for an entry that has another revision than was expected */
 struct err *registry_stale(const struct store_entry *now, uint64_t expected) MUST_CHECK;
 

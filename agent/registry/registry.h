@@ -107,7 +107,17 @@ void registry_create(struct registry *r, const struct registry_caller *who, enum
                      const char *scope, const json_t *body, registry_json_fn *on_done, void *arg);
 void registry_get(struct registry *r, enum registry_kind kind, const char *scope, const char *id,
                   registry_json_fn *on_done, void *arg);
-/** registry_update() - replace name, description, tags and spec; @expected: revision from If-Match,
+/** registry_version() - revision and time of creation as one number: what was deleted and made anew is
+ * not what it was, though its revisions begin at 1 again */
+enum { REGISTRY_REVISION_BITS = 24 };
+static inline uint64_t registry_version(uint64_t revision, struct wall created)
+{
+    return (uint64_t)created.s << REGISTRY_REVISION_BITS |
+           (revision & ((UINT64_C(1) << REGISTRY_REVISION_BITS) - 1));
+}
+
+/** registry_update() - replace name, description, tags and spec; @expected: registry_version() of what
+ * this change is based on (one without a time is a revision alone),
  * 0: any. BUSY ("STALE") when it differs */
 void registry_update(struct registry *r, const struct registry_caller *who, enum registry_kind kind,
                      const char *scope, const char *id, uint64_t expected, const json_t *body,

@@ -1,7 +1,8 @@
 /* Resources of the registry over HTTP: kinds, scopes, revisions, pages, and what is refused before. */
 #include "control/support.h"
 
-static const char web[] = "{\"identifier\":\"web\",\"name\":\"Web\",\"scope\":\"org/acme\","
+static const char web[] = "{\"created\":\"2026-01-01T00:00:00Z\",\"identifier\":\"web\",\"name\":"
+                          "\"Web\",\"scope\":\"org/acme\","
                           "\"revision\":3,\"spec\":{}}";
 static char last_headers[4096]; /* of the last answer */
 static const char body[] = "{\"name\":\"Web\",\"spec\":{\"pem\":\"x\"},\"tags\":[\"a\"]}";
@@ -38,7 +39,7 @@ static void test_create(void **state)
     assert_int_equal(reg.who.uid, getuid());
     assert_int_equal(reg.who.pid, getpid());
     assert_text("identifier", "web");
-    assert_header("ETag: \"3\"");
+    assert_header("ETag: \"3-6955b900\"");
     assert_header("Location: /v1/scopes/org%2Facme/certificates/web");
 }
 
@@ -63,7 +64,7 @@ static void test_kinds_and_scopes(void **state)
         assert_int_equal(reg.kind, cases[i].kind);
         assert_string_equal(reg.scope, cases[i].scope);
         assert_string_equal(reg.id, "web");
-        assert_header("ETag: \"3\"");
+        assert_header("ETag: \"3-6955b900\"");
     }
 }
 
@@ -167,6 +168,9 @@ static void test_a_change_says_what_it_is_based_on(void **state)
     assert_string_equal(reg.op, "update");
     assert_int_equal(reg.expected, 3);
     assert_string_equal(reg.id, "web");
+    more_headers = "If-Match: \"3-6955b900\"\r\n";
+    assert_int_equal(ask_registry("PUT", path, body, NULL, web), 200);
+    assert_int_equal(reg.expected, registry_version(3, (struct wall){1767225600}));
     more_headers = "if-match: *\r\n";
     assert_int_equal(ask_registry("DELETE", path, NULL, NULL, gone), 200);
     assert_string_equal(reg.op, "delete");

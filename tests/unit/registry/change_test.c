@@ -92,6 +92,59 @@ static void two_editors(void **state)
     is_number("revision", 6);
 }
 
+static struct wall later;
+
+static struct wall later_wall(void)
+{
+    return later;
+}
+
+static void made_anew_is_another(void **state)
+{
+    (void)state;
+    later = (struct wall){1800000000};
+    clock_set_for_test(NULL, later_wall);
+    create(REGISTRY_CONNECTOR, "account", CONNECTOR("a", ""));
+    delete (REGISTRY_CONNECTOR, "account", "a", false);
+    succeeded();
+    uint64_t before = registry_version(1, later);
+
+    later.s += 1;
+    create(REGISTRY_CONNECTOR, "account", CONNECTOR("a", ""));
+    clock_set_for_test(NULL, NULL);
+    succeeded();
+    is_number("revision", 1);
+    update(REGISTRY_CONNECTOR, "account", "a", before, CONNECTOR("b", ""));
+    refused(ERR_BUSY, "has been deleted and made anew");
+    assert_string_equal(err_native_name(fx.e), "STALE");
+    update(REGISTRY_CONNECTOR, "account", "a", registry_version(1, later), CONNECTOR("b", ""));
+    succeeded();
+}
+
+static void only_what_is_active_holds_a_certificate(void **state)
+{
+    (void)state;
+    make_ca("account");
+    create(REGISTRY_CONNECTOR, "account",
+           CONNECTOR("on", ",\"certificate\":\"corp_ca\",\"active\":true"));
+    create(REGISTRY_CONNECTOR, "org/a",
+           CONNECTOR("off", ",\"certificate\":\"account.corp_ca\",\"active\":false"));
+    succeeded();
+    delete (REGISTRY_CERTIFICATE, "account", "corp_ca", false);
+    refused(ERR_BUSY, "connector on in account");
+    assert_string_equal(err_native_name(fx.e), "IN-USE");
+    update(REGISTRY_CONNECTOR, "account", "on", 0,
+           CONNECTOR("on", ",\"certificate\":\"corp_ca\",\"active\":false"));
+    succeeded();
+    delete (REGISTRY_CERTIFICATE, "account", "corp_ca", false);
+    succeeded();
+    is_text("now_broken.0.identifier", "on");
+    is_text("now_broken.1.identifier", "off");
+    get(REGISTRY_CONNECTOR, "org/a", "off");
+    assert_non_null(at("broken.0"));
+    assert_null(at("spec.certificate"));
+}
+
 static void rename_breaks_nothing(void **state)
 {
     (void)state;
@@ -334,6 +387,8 @@ int main(void)
         T(create_says_so),
         T(references_must_exist),
         T(two_editors),
+        T(made_anew_is_another),
+        T(only_what_is_active_holds_a_certificate),
         T(rename_breaks_nothing),
         T(in_use),
         T(force_breaks),
