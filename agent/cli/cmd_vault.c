@@ -29,7 +29,7 @@ static struct err *find(struct cli *c, const char *end, char **ret)
 {
     const char *name = cli_argument(c, 0);
     json_t *status = NULL, *connector = NULL;
-    struct err *e = session_open(c, SESSION_TOKENS);
+    struct err *e = c->session == NULL ? session_open(c, SESSION_TOKENS) : NULL;
 
     if (e == NULL && cli_option(c, "scope") == NULL) {
         e = session_call(c->session, "GET", "/status", NULL, &status);

@@ -77,6 +77,7 @@ static struct err *ask(struct vault_look *look, size_t i, const char *path)
     longest = longest > 0 ? longest : TIMEOUT_MS;
     request.method = "GET";
     request.timeout_ms = longest < left ? longest : left;
+    request.pool = api->link->pool;
     request.cert = (struct vault_client_cert){0};
     e = vault_http_do(api->http, &request, &answer);
     e = e == NULL ? judge(look->query, &answer) : e;
