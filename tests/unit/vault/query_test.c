@@ -84,6 +84,51 @@ static void a_query_of_a_number_survives_the_way(void **state)
     break_it(buf_view(&b), parse_query);
 }
 
+static bool parse_pki(struct view bytes)
+{
+    struct rd r = rd_of(bytes);
+    struct vault_pki_answer answer = {0};
+    AUTO(err_free) struct err *e = vault_pki_get(&r, &answer);
+
+    vault_pki_deinit(&answer);
+    return e == NULL;
+}
+
+static void an_x509_request_and_its_answer_survive_the_way(void **state)
+{
+    const struct vault_query q = {.server = 7,
+                                  .mount = "pki",
+                                  .name = "agent",
+                                  .text = "CSR",
+                                  .common_name = "web",
+                                  .alt_names = "DNS:a\n",
+                                  .version = 600};
+    const struct vault_pki_answer answer = {"CERT", "", "01:02"};
+    AUTO(buf_deinit) struct buf b = {0};
+    AUTO(buf_deinit) struct buf a = {0};
+    AUTO(vault_query_deinit) struct vault_query got = {0};
+    AUTO(vault_pki_deinit) struct vault_pki_answer came = {0};
+
+    (void)state;
+    buf_init(&b, 0);
+    buf_init(&a, 0);
+    vault_query_put(&b, &q);
+    vault_pki_put(&a, &answer);
+    struct rd r = rd_of(buf_view(&b)), ra = rd_of(buf_view(&a));
+
+    assert_null(vault_query_get(&r, &got));
+    assert_string_equal(got.common_name, "web");
+    assert_string_equal(got.alt_names, "DNS:a\n");
+    assert_string_equal(got.text, "CSR");
+    assert_int_equal(got.version, 600);
+    assert_null(vault_pki_get(&ra, &came));
+    assert_string_equal(came.cert_pem, "CERT");
+    assert_string_equal(came.chain_pem, "");
+    assert_string_equal(came.serial, "01:02");
+    break_it(buf_view(&b), parse_query);
+    break_it(buf_view(&a), parse_pki);
+}
+
 static void a_query_with_a_configuration_survives_the_way(void **state)
 {
     const struct vault_conf conf = {.name = "n", .address = "https://a"};
@@ -173,6 +218,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_query_of_a_number_survives_the_way),
+        cmocka_unit_test(an_x509_request_and_its_answer_survive_the_way),
         cmocka_unit_test(a_query_with_a_configuration_survives_the_way),
         cmocka_unit_test(a_step_survives_the_way),
         cmocka_unit_test(mounts_survive_the_way),
