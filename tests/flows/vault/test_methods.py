@@ -185,6 +185,25 @@ def test_userpass(with_userpass, key):
         probe.cert(key)
 
 
+def test_in_a_namespace(bao, with_userpass, key):
+    """The login, its mount and the SSH engine are the namespace's, and only there."""
+    def api(path, body):
+        bao.api("POST", path, body, namespace="team-a")
+    bao.api("POST", "sys/namespaces/team-a", {})
+    api("sys/mounts/ssh-a", {"type": "ssh"})
+    api("ssh-a/config/ca", {"generate_signing_key": True})
+    api("ssh-a/roles/web", {"key_type": "ca", "allow_user_certificates": True,
+                            "allowed_users": "deploy"})
+    api("sys/policies/acl/sign", {"policy": 'path "ssh-a/sign/web" { capabilities = ["update"] }'})
+    api("sys/auth/userpass", {"type": "userpass"})
+    api("auth/userpass/users/alice", {"password": "another one", "token_policies": ["sign"]})
+    with Probe({**with_userpass, "namespace": "team-a"}) as probe:
+        assert "invalid username or password" in probe.error(key, mount="ssh-a")["text"]
+        write_private(with_userpass["password_file"], "another one")
+        probe.cert(key, mount="ssh-a")
+        assert probe.error(key)["code"] in ("denied", "not-found")  # the mount of above
+
+
 def test_a_wrong_password_and_its_correction(with_userpass, key):
     write_private(with_userpass["password_file"], "wrong")
     with Probe(with_userpass) as probe:
