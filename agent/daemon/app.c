@@ -42,6 +42,7 @@ struct app {
     struct bind_login *logins; /* NULL: there is no Vault */
     struct enroll_keep *keep;  /* likewise; or nothing is renewed */
     struct news *news;
+    struct io_step *step;
     struct event *on_signal[3];
     bool on_terminal; /* which may close */
 };
@@ -71,6 +72,17 @@ static void on_identity_change(void *arg)
         bind_login_look(a->logins);
     }
     if (a->renew != NULL && !a->no_renewal) {
+        renew_reconsider(a->renew);
+    }
+}
+
+/* The clock was set, or the machine slept: what ended or fell due meanwhile is seen to at once. */
+static void on_step(void *arg)
+{
+    struct app *a = arg;
+
+    identity_set_look(a->identities);
+    if (!a->no_renewal) {
         renew_reconsider(a->renew);
     }
 }
@@ -386,6 +398,7 @@ struct err *app_new(struct config *config, const struct app_options *options, st
         return e;
     }
     remote_start(a->remote);
+    a->step = io_step_new(a->loop, on_step, a);
     on_identity_change(a);
     say_ready(options->ready_fd);
     *ret = take(&a);
@@ -404,6 +417,7 @@ void app_free(struct app **ap)
     if (a == NULL) {
         return;
     }
+    io_step_free(&a->step);
     control_free(&a->control);
     bind_registry_free(&a->binder);
     enroll_keep_free(&a->keep);

@@ -92,6 +92,9 @@ uint64_t identity_set_edition(const struct identity_set *s);
 /** identity_set_refresh() - to be called from remote's on_change: keys came or went */
 void identity_set_refresh(struct identity_set *s);
 
+/** identity_set_look() - the clock jumped: see now what has ended */
+void identity_set_look(struct identity_set *s);
+
 /** Somebody else who is told whenever on_change is. Its owner's memory. */
 struct identity_watch {
     struct identity_watch *next;

@@ -181,6 +181,11 @@ void identity_set_refresh(struct identity_set *s)
     }
 }
 
+void identity_set_look(struct identity_set *s)
+{
+    io_timer_set(s->expiry, mono_now());
+}
+
 /* The identity that once had this name, or a new one; NULL: no memory. */
 static struct identity *get_empty(struct identity_set *s, const char *name)
 {

@@ -7,6 +7,7 @@
 #include "io/helper.h"
 #include "io/listen.h"
 #include "io/loop.h"
+#include "io/step.h"
 #include "io/worker.h"
 #include "io/writer.h"
 

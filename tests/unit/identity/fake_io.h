@@ -215,6 +215,13 @@ struct err *io_writer_read(struct io_writer *w, const char *path, size_t max_byt
 }
 
 /* fake_step() - the wall clock jumps, the monotonic one does not */
+/* fake_sleep() - the machine is suspended: both clocks go on, and no timer fires */
+static inline void fake_sleep(int64_t s)
+{
+    fake_mono.ms += s * 1000;
+    fake_wall_ms += s * 1000;
+}
+
 static inline void fake_step(int64_t s)
 {
     fake_wall_ms += s * 1000;

@@ -122,6 +122,50 @@ static void wall_clock_steps(void **state)
     assert_int_equal(s->signer.calls, 4);
 }
 
+/* A day ahead and a day back, again and again: no storm, and no stall after it. */
+static void days_back_and_forth(void **state)
+{
+    struct setting *s = *state;
+
+    setting_start(s);
+    fake_pass(0);
+    for (int n = 0; n < 10; n++) {
+        unsigned before = s->signer.calls;
+
+        fake_step(n % 2 == 0 ? 86400 : -86400);
+        identity_set_look(s->f.set);
+        renew_reconsider(s->renew);
+        fake_pass(60 * 1000);
+        assert_in_range(s->signer.calls - before, 0, 2);
+        assert_int_equal(state_of(s), IDENTITY_CERT_ACTIVE);
+        assert_int_equal(fixture_offers(&s->f), 2);
+    }
+    unsigned before = s->signer.calls;
+
+    fake_pass((int64_t)2581 * 1000);
+    assert_in_range(s->signer.calls - before, 1, 2);
+}
+
+/* What app.c does when io_step_new() tells of it. */
+static void a_resume_renews_at_once(void **state)
+{
+    struct setting *s = *state;
+
+    setting_start(s);
+    fake_pass(0);
+    fake_sleep(3000); /* past two thirds */
+    identity_set_look(s->f.set);
+    renew_reconsider(s->renew);
+    fake_pass(0);
+    assert_int_equal(s->signer.calls, 2);
+    fake_sleep(7200); /* past the end */
+    identity_set_look(s->f.set);
+    renew_reconsider(s->renew);
+    fake_pass(0);
+    assert_int_equal(s->signer.calls, 3);
+    assert_int_equal(fixture_offers(&s->f), 2);
+}
+
 static void a_step_back_during_back_off(void **state)
 {
     struct setting *s = *state;
@@ -273,6 +317,8 @@ int main(void)
         TEST(wrong_certificates_back_off_too),
         TEST(reconsidering_never_storms),
         TEST(wall_clock_steps),
+        TEST(days_back_and_forth),
+        TEST(a_resume_renews_at_once),
         TEST(a_step_back_during_back_off),
         TEST(a_signer_that_never_answers),
         TEST(waits_for_a_key_that_may_be_certified),
