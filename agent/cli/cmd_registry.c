@@ -232,6 +232,12 @@ int cmd_registry_restore(struct cli *c)
     struct err *e =
         cli_confirm(c, "restored", "Replace the whole registry by %s?", cli_argument(c, 0));
 
+    if (e == NULL && cli_option(c, "offline") != NULL) {
+        AUTO(auto_free) char *path = cli_absolute(cli_argument(c, 0));
+
+        e = path != NULL ? session_agent_do(c, "--restore-registry", path) : err_nomem();
+        return e != NULL ? cli_fail(e) : CLI_OK;
+    }
     e = e == NULL ? with_file(c, "/registry/restore") : e;
     if (e != NULL) {
         return cli_fail(e);

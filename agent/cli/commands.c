@@ -124,7 +124,7 @@ const struct cli_command cli_commands[] = {
     {"export", "", 0, 0, "the registry as a document for apply", NULL, options_export, cmd_export},
     {"registry backup", "FILE", 1, 1, "copy the registry into a new file of the agent's machine",
      NULL, NULL, cmd_registry_backup},
-    {"registry restore", "FILE", 1, 1, "replace the registry by a backup", NULL, options_yes,
+    {"registry restore", "FILE", 1, 1, "replace the registry by a backup", NULL, options_restore,
      cmd_registry_restore},
     {"registry status", "", 0, 0, "how many resources there are, and what is broken", NULL,
      options_scope, cmd_registry_status},

@@ -83,7 +83,7 @@ _holdfast() {
         ["apply"]="--file --dry-run --yes --prune --scope"
         ["export"]="--scope --output"
         ["registry backup"]=""
-        ["registry restore"]="--yes"
+        ["registry restore"]="--offline --yes"
         ["registry status"]="--scope"
         ["vault check"]="--mount --role --principal --scope"
         ["vault ca"]="--mount --issuer --known-hosts --scope"

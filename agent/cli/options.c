@@ -374,6 +374,12 @@ const struct cli_option options_vault_ca[] = {
     {NULL, NULL, NULL},
 };
 
+const struct cli_option options_restore[] = {
+    {"offline", NULL, "while no agent runs: for a registry that cannot be opened"},
+    {"yes", NULL, "do not ask"},
+    {NULL, NULL, NULL},
+};
+
 const struct cli_option options_yes[] = {
     {"yes", NULL, "do not ask"},
     {NULL, NULL, NULL},

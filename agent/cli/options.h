@@ -36,6 +36,7 @@ extern const struct cli_option options_apply[];
 extern const struct cli_option options_export[];
 extern const struct cli_option options_vault_check[];
 extern const struct cli_option options_vault_ca[];
+extern const struct cli_option options_restore[];
 extern const struct cli_option options_yes[];
 
 #endif

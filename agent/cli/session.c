@@ -131,6 +131,28 @@ struct err *session_paths_get(const struct cli *c, struct session_paths *ret)
     return NULL;
 }
 
+struct err *session_agent_do(const struct cli *c, const char *option, const char *value)
+{
+    AUTO(auto_free) char *agent = NULL;
+    struct err *e = session_agent_path(&agent);
+    char *argv[] = {agent,
+                    (char *)option,
+                    (char *)value,
+                    c->config != NULL ? "--config" : NULL,
+                    (char *)c->config,
+                    NULL};
+    pid_t pid = 0;
+    int status = 0;
+
+    e = e == NULL ? spawn(argv, STDOUT_FILENO, STDOUT_FILENO, &pid) : e;
+    if (e != NULL) {
+        return e;
+    }
+    return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0
+               ? NULL
+               : err_new(ERR_GONE, "nothing was done, as said above");
+}
+
 static bool somebody_listens(const char *path)
 {
     struct sockaddr_un sa = {.sun_family = AF_UNIX};

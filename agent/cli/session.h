@@ -52,6 +52,9 @@ struct session_paths {
 };
 struct err *session_paths_get(const struct cli *c, struct session_paths *ret) MUST_CHECK;
 void session_paths_deinit(struct session_paths *p);
+/** session_agent_do() - run holdfast-agent with this option for one task, and wait
+ * Errors: GONE (it failed, and said why on standard error) */
+struct err *session_agent_do(const struct cli *c, const char *option, const char *value) MUST_CHECK;
 /** session_agent_path() - holdfast-agent: beside us, or in libexec (caller owns) */
 struct err *session_agent_path(char **ret) MUST_CHECK;
 

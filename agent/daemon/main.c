@@ -5,26 +5,32 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "daemon/app.h"
+#include "io/io.h"
+#include "store/store.h"
 
-enum action { RUN, CHECK, PATHS };
+enum action { RUN, CHECK, PATHS, RESTORE };
 
 struct arguments {
     enum action action;
     const char *config;
     const char *log;
+    const char *backup;
     struct app_options options;
 };
 
 static const char usage[] =
     "usage: holdfast-agent [--config FILE] [--log LEVEL]\n"
-    "       holdfast-agent --check | --paths [--config FILE]\n"
+    "       holdfast-agent --check | --paths | --restore-registry BACKUP [--config FILE]\n"
     "\n"
     "  --config FILE   instead of $HOLDFAST_CONFIG or the default place\n"
     "  --log LEVEL     error, warn, note, info or debug\n"
     "  --check         read the configuration, say what is wrong, leave\n"
     "  --paths         print where sockets and state are, one NAME=PATH a line\n"
+    "  --restore-registry BACKUP\n"
+    "                  put a backup in the place of a registry that cannot be opened\n"
     "  --socket PATH   SSH agent socket, instead of the configured one\n"
     "  --control PATH  control socket, instead of the configured one\n"
     "  --helpers DIR   where holdfast-token, -vault and -connect are\n"
@@ -35,6 +41,7 @@ static const char usage[] =
 enum {
     OPTION_CHECK = 256,
     OPTION_PATHS,
+    OPTION_RESTORE,
     OPTION_SOCKET,
     OPTION_CONTROL,
     OPTION_HELPERS,
@@ -49,6 +56,7 @@ static const struct option options[] = {
     {"log", required_argument, NULL, 'l'},
     {"check", no_argument, NULL, OPTION_CHECK},
     {"paths", no_argument, NULL, OPTION_PATHS},
+    {"restore-registry", required_argument, NULL, OPTION_RESTORE},
     {"socket", required_argument, NULL, OPTION_SOCKET},
     {"control", required_argument, NULL, OPTION_CONTROL},
     {"helpers", required_argument, NULL, OPTION_HELPERS},
@@ -74,6 +82,10 @@ static int apply(int option, struct arguments *a)
         return -1;
     case OPTION_PATHS:
         a->action = PATHS;
+        return -1;
+    case OPTION_RESTORE:
+        a->action = RESTORE;
+        a->backup = optarg;
         return -1;
     case OPTION_SOCKET:
         a->options.socket = optarg;
@@ -120,6 +132,27 @@ static int show(const struct config *c, enum action action)
     return 0;
 }
 
+/* The control socket is ours meanwhile: no agent runs, and none can start. */
+static struct err *put_back(const struct config *c, const char *backup)
+{
+    AUTO(auto_close) int held = -1;
+    AUTO(auto_free) char *kept = NULL;
+    struct err *e = c->registry.disabled || c->registry.store != CONFIG_STORE_SQLITE
+                        ? err_new(ERR_UNSUPPORTED, "%s keeps no registry in a file", c->file)
+                        : io_listen_bind(c->agent.control, &held);
+
+    if (e != NULL) {
+        return err_add(e, "the registry is restored while no agent runs");
+    }
+    e = store_sqlite_put_back(c->registry.path, backup, &kept);
+    unlink(c->agent.control);
+    if (e == NULL) {
+        printf("The registry %s is that of %s%s%s\n", c->registry.path, backup,
+               kept != NULL ? "; what was there is kept as " : "", kept != NULL ? kept : "");
+    }
+    return e;
+}
+
 static int run(struct config *c, const struct arguments *a)
 {
     AUTO(app_free) struct app *app = NULL;
@@ -162,6 +195,11 @@ int main(int argc, char **argv)
 
     if (e != NULL) {
         return complain(e);
+    }
+    if (a.action == RESTORE) {
+        e = put_back(c, a.backup);
+        config_free(&c);
+        return e != NULL ? complain(e) : 0;
     }
     if (a.action != RUN) {
         int status = show(c, a.action);

@@ -38,7 +38,7 @@ static struct err *sync_path(const char *path, int flags)
     return fd >= 0 && fsync(fd) == 0 ? NULL : err_sys(errno, "fsync %s", path);
 }
 
-static struct err *sync_file_and_folder(const char *path)
+struct err *store_db_sync(const char *path)
 {
     const char *slash = strrchr(path, '/');
     AUTO(auto_free) char *folder =
@@ -59,7 +59,7 @@ static struct err *fill(struct store_db *from, const char *path)
     e = e == NULL ? store_db_exec(to, "PRAGMA journal_mode = DELETE") : e;
     e = e == NULL ? store_db_check(to) : e;
     store_db_free(&to);
-    return e == NULL ? sync_file_and_folder(path) : e;
+    return e == NULL ? store_db_sync(path) : e;
 }
 
 struct err *store_db_backup(struct store_db *db, const char *path)
@@ -94,13 +94,12 @@ static struct err *keep_present(struct store_db *db)
     if (e == NULL && rename(made, kept) < 0) {
         e = err_sys(errno, "rename %s to %s", made, kept);
     }
-    e = e == NULL ? sync_file_and_folder(kept) : e;
+    e = e == NULL ? store_db_sync(kept) : e;
     return err_add(e, "keep the present state");
 }
 
-/* A copy of the backup beside the database, checked and brought to our version; the backup itself is
- * only read. */
-static struct err *load(const char *path, const char *copy, struct store_db **ret)
+/* The backup itself is only read. */
+struct err *store_db_load(const char *path, const char *copy, struct store_db **ret)
 {
     AUTO(store_db_free) struct store_db *from = NULL;
     AUTO(store_db_free) struct store_db *to = NULL;
@@ -131,7 +130,7 @@ struct err *store_db_restore(struct store_db *db, const char *path)
         return err_nomem();
     }
     unlink(name); /* of a restore that was interrupted */
-    struct err *e = load(path, name, &copy);
+    struct err *e = store_db_load(path, name, &copy);
 
     e = e == NULL ? keep_present(db) : e;
     e = e == NULL ? copy_all(copy, db) : e;

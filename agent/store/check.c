@@ -158,9 +158,9 @@ static struct err *open_once(const char *path, struct store_db **ret)
     if (e != NULL && err_is(e, ERR_STORE)) {
         return err_add(
             e,
-            "the registry cannot be opened; it is left as it is. To go back to a backup, "
-            "stop the agent, move %s, %s-wal and %s-shm away and copy the backup to %s",
-            path, path, path, path);
+            "the registry %s cannot be opened; it is left as it is. To go back to a backup: "
+            "`holdfast registry restore FILE --offline`, which keeps this one beside it",
+            path);
     }
     e = e == NULL ? set_up(db) : e;
     e = e == NULL ? store_db_migrate(db) : e;

@@ -101,6 +101,10 @@ struct err *store_db_commit(struct store_db *db, struct store_call *c) MUST_CHEC
 struct err *store_db_get(struct store_db *db, struct store_call *c) MUST_CHECK;
 struct err *store_db_page(struct store_db *db, struct store_call *c) MUST_CHECK;
 struct err *store_db_referrers(struct store_db *db, struct store_call *c) MUST_CHECK;
+/** store_db_load() - a copy of a backup, checked and brought to our version, at @copy */
+struct err *store_db_load(const char *path, const char *copy, struct store_db **ret) MUST_CHECK;
+/** store_db_sync() - fsync of a file and of the folder that it is in */
+struct err *store_db_sync(const char *path) MUST_CHECK;
 /** store_db_backup(), ..._restore() - as store_backup() and store_restore() */
 struct err *store_db_backup(struct store_db *db, const char *path) MUST_CHECK;
 struct err *store_db_restore(struct store_db *db, const char *path) MUST_CHECK;

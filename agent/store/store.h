@@ -123,6 +123,16 @@ void store_backup(struct store *s, const char *path, store_done_fn *on_done, voi
 /** store_restore() - replace everything by a backup, after checking it; the present state is kept
  * beside as PATH.before-restore */
 void store_restore(struct store *s, const char *path, store_done_fn *on_done, void *arg);
+/**
+ * store_sqlite_put_back() - a backup in the place of a database that cannot be opened, while no agent
+ * has it open (that is the caller's to know)
+ * @path:     the database; it and its log are kept as PATH.damaged-TIME, PATH.damaged-TIME-wal
+ * @ret_kept: that name (caller owns); NULL when there was none
+ * The backup is checked, copied and brought to our version first, then takes the place in one rename: at
+ * every moment there is one of the two.
+ * Errors: those of store_restore(); nothing was changed then, unless it says so
+ */
+struct err *store_sqlite_put_back(const char *path, const char *backup, char **ret_kept) MUST_CHECK;
 /** store_free() - the callbacks of open calls do not run; sqlite waits for them, kv gives its open
  * commit up: each is finished or undone as a whole later, by this agent or another. May be called in a
  * callback */

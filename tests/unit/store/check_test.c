@@ -47,7 +47,7 @@ static void assert_refused(const char *words)
     struct err *e = open_sqlite(&suite.store);
 
     assert_null(suite.store);
-    assert_non_null(strstr(err_text(e), "To go back to a backup, stop the agent"));
+    assert_non_null(strstr(err_text(e), "holdfast registry restore FILE --offline"));
     assert_err(e, ERR_STORE, words);
     read_whole(&after);
     assert_true(view_eq(buf_view(&before), buf_view(&after)));
