@@ -189,7 +189,9 @@ static void hint(const struct enroll *en, const char *step, char *out, size_t si
         snprintf(out, size,
                  "mend what failed and run the same command again: it goes on where it "
                  "stopped%s",
-                 en->one_time != NULL ? ", and the one-time token is still unused" : "");
+                 en->one_time != NULL && !en->tried_one_time
+                     ? ", and the one-time token is still unused"
+                     : "");
     }
 }
 

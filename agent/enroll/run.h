@@ -36,8 +36,9 @@ struct enroll {
     struct enroll_cert found; /* on the token; .pem NULL: none */
     struct enroll_x509 *x;
     uint64_t call; /* of vault/ */
-    bool issuing, used_one_time, stored, needs_one_time;
-    char note[ENROLL_TEXT_BYTES]; /* what a check said last */
+    bool issuing, stored, needs_one_time;
+    bool tried_one_time, used_one_time; /* a login by it was tried, and went well */
+    char note[ENROLL_TEXT_BYTES];       /* what a check said last */
 };
 
 /** run_say() - a step that is no part of its own. False: it is over, and @en may be gone */

@@ -53,9 +53,10 @@ static void on_access_step(void *arg, const struct vault_step *s)
                                      .took_ms = s->took_ms};
 
     if (s->kind == VAULT_STEP_TOKEN && s->state != VAULT_STEP_SKIPPED) {
-        en->used_one_time = true;
         snprintf(en->note, sizeof en->note, "%s", s->text);
     }
+    en->tried_one_time =
+        en->tried_one_time || (!is_before_login(s) && s->state != VAULT_STEP_SKIPPED);
     if (is_before_login(s) && s->state != VAULT_STEP_SKIPPED && !run_say(en, &step)) {
         return; /* it is over */
     }
@@ -69,6 +70,7 @@ static void on_access(void *arg, struct err *e)
     if (e != NULL) {
         run_fail(en, e);
     } else {
+        en->used_one_time = en->tried_one_time = true;
         run_done(en, VAULT_STEP_OK, "the one-time token is unwrapped: %s", en->note);
     }
 }
