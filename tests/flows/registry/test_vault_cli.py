@@ -2,6 +2,7 @@
 `vault ca`, for connectors and for signers of holdfast.yaml."""
 
 import json
+import subprocess
 
 import pytest
 
@@ -94,6 +95,63 @@ def test_a_wrapped_token(running, cli):  # noqa: F811
     file = write_private(empty.folder / "wrapped", wrapped)
     done = cli("connector", "create", "main", *certificate(running, cli), "--login", "token",
                "--token-file", file, "--wrapped", "--set", "login.wrapping_path=auth/token/create")
+    assert steps(done)["login"][0] == "✓"
+    signs(running, cli)
+
+
+def login_key(running):
+    """A key of its own for logins, on the token: its public half as PEM."""
+    empty, agent, _ = running
+    agent.holdfast("key", "generate", "--label", "login", "--type", "p256")
+    line = empty.folder / "login.pub"
+    line.write_text(agent.holdfast("key", "public", "login").stdout)
+    return subprocess.run(["ssh-keygen", "-e", "-m", "PKCS8", "-f", line], check=True, text=True,
+                          capture_output=True).stdout
+
+
+def test_token_key(running, cli):  # noqa: F811
+    """No secret is on the disk: a key that stays on the token signs what logs in."""
+    empty, agent, _ = running
+    enable(empty.bao, "jwt")
+    empty.bao.api("POST", "auth/jwt/config", {"jwt_validation_pubkeys": [login_key(running)]})
+    empty.bao.api("POST", "auth/jwt/role/machine", {
+        "role_type": "jwt", "user_claim": "sub", "bound_audiences": ["vault"],
+        "token_policies": ["signer"]})
+    done = cli("connector", "create", "main", *certificate(running, cli), "--login", "token-key",
+               "--login-role", "machine", "--login-key", f"{empty.token.uri};object=login",
+               "--audience", "vault", "--subject", "host1")
+    assert steps(done)["login"][0] == "✓"
+    signs(running, cli)
+    cli("vault", "check", "main", "--mount", MOUNT, "--role", ROLE)
+    cli("connector", "edit", "main", "--audience", "other")
+    said = steps(cli("connector", "test", "main", check=False))["login"]
+    assert said[0] == "✗" and "Vault says" in said[1]
+    cli("connector", "edit", "main", "--login-key", f"{empty.token.uri};object=nothing")
+    said = steps(cli("connector", "test", "main", check=False))["login"]
+    assert said[0] == "✗" and "nothing" in said[1]
+
+
+def test_cert(running, cli):  # noqa: F811
+    """The same by TLS, with a certificate that lies beside the key."""
+    empty, agent, _ = running
+    empty.bao.enable_pki("pki", "machines")
+    empty.bao.enable_cert("machines", empty.bao.pki_ca("pki"), ["signer"])
+    empty.bao.policy("pki", 'path "pki/sign/machines" { capabilities = ["update"] }')
+    token = write_private(empty.folder / "pki", empty.bao.token(["pki"], ttl="1h"))
+    agent.stop()
+    agent.settings["signers"] = [vault_signer(empty.bao, "corp", method="token",
+                                              **{"token-file": str(token)})]
+    agent.write_config()
+    agent.start()
+    agent.wait_token("ready")
+    login_key(running)
+    server = certificate(running, cli)
+    login = ("--login", "cert", "--login-key", f"{empty.token.uri};object=login")
+    said = steps(cli("connector", "create", "early", *server, *login, check=False))["login"]
+    assert said[0] == "✗" and "certificate" in said[1]  # there is none yet
+    cli("key", "certify", "login", "--signer", "corp", "--pki-mount", "pki", "--pki-role",
+        "machines", "--common-name", "host1")
+    done = cli("connector", "create", "main", *server, *login)
     assert steps(done)["login"][0] == "✓"
     signs(running, cli)
 
