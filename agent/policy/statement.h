@@ -1,7 +1,7 @@
 #ifndef HF_POLICY_STATEMENT_H
 #define HF_POLICY_STATEMENT_H
 
-#include "base/scheme.h"
+#include "base/base.h"
 #include "policy/policy.h"
 
 /** What a token's key may say that is not SSH: where it logs in to a Vault server, or asks for a
