@@ -27,7 +27,7 @@ int cmd_key_list(struct cli *c)
     json_t *keys = NULL;
     size_t i;
     const json_t *key;
-    struct err *e = session_open(c, SESSION_TOKENS);
+    struct err *e = session_open(c, SESSION_BARE);
 
     if (e == NULL) {
         e = session_call(c->session, "GET", path, NULL, &keys);
@@ -124,7 +124,7 @@ int cmd_key_generate(struct cli *c)
     struct err *e = generate_body(c, &body);
 
     if (e == NULL) {
-        e = session_open(c, SESSION_TOKENS);
+        e = session_open(c, SESSION_BARE);
     }
     if (e == NULL) {
         e = session_call(c->session, "POST", "/keys", json_incref(body), &key);
@@ -145,7 +145,7 @@ int cmd_key_generate(struct cli *c)
 static struct err *get_key(struct cli *c, char **ret_path, json_t **ret)
 {
     AUTO(auto_free) char *escaped = session_escape(cli_argument(c, 0));
-    struct err *e = session_open(c, SESSION_TOKENS);
+    struct err *e = session_open(c, SESSION_BARE);
 
     *ret_path = text_fmt("/keys/%s", escaped);
     return e != NULL ? e : session_call(c->session, "GET", *ret_path, NULL, ret);

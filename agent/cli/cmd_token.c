@@ -19,7 +19,7 @@ int cmd_token_list(struct cli *c)
     json_t *tokens = NULL;
     size_t i;
     const json_t *token;
-    struct err *e = session_open(c, SESSION_TOKENS);
+    struct err *e = session_open(c, SESSION_BARE);
 
     if (e == NULL) {
         e = session_call(c->session, "GET", "/tokens", NULL, &tokens);
@@ -156,7 +156,7 @@ int cmd_token_show(struct cli *c)
 {
     AUTO(auto_free) char *path = NULL;
     json_t *token = NULL;
-    struct err *e = session_open(c, SESSION_TOKENS);
+    struct err *e = session_open(c, SESSION_BARE);
 
     if (e == NULL) {
         e = token_path(c, "", &path);

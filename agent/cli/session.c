@@ -181,7 +181,7 @@ static struct err *wait_ready(int fd)
     return NULL;
 }
 
-static struct err *start_private(struct session *s, const char *config)
+static struct err *start_private(struct session *s, const char *config, bool bare)
 {
     const char *base = getenv("XDG_RUNTIME_DIR");
     AUTO(auto_free) char *agent = NULL;
@@ -211,6 +211,7 @@ static struct err *start_private(struct session *s, const char *config)
                     socket,
                     "--control",
                     control,
+                    bare ? "--no-registry" : "--no-renewal",
                     config != NULL ? "--config" : NULL,
                     (char *)config,
                     NULL};
@@ -231,14 +232,14 @@ static struct err *settle(struct session *s)
     return path != NULL ? session_call(s, "GET", path, NULL, NULL) : err_nomem();
 }
 
-struct err *session_open_with(struct cli *c, const char *config)
+static struct err *open_private(struct cli *c, const char *config, bool bare)
 {
     AUTO(session_close) struct session *s = calloc(1, sizeof *s);
 
     if (s == NULL) {
         return err_nomem();
     }
-    struct err *e = start_private(s, config);
+    struct err *e = start_private(s, config, bare);
 
     if (e == NULL) {
         e = settle(s);
@@ -247,6 +248,11 @@ struct err *session_open_with(struct cli *c, const char *config)
         c->session = take(&s);
     }
     return e;
+}
+
+struct err *session_open_with(struct cli *c, const char *config)
+{
+    return open_private(c, config, true);
 }
 
 static struct err *open_running(struct cli *c, const char *control)
@@ -280,7 +286,7 @@ struct err *session_open(struct cli *c, enum session_need need)
         return err_new(ERR_NOT_FOUND, "no agent listens on %s; `holdfast agent` starts one",
                        control);
     }
-    return session_open_with(c, c->config);
+    return open_private(c, c->config, need == SESSION_BARE);
 }
 
 void session_close(struct session **sp)

@@ -14,6 +14,7 @@ struct session;
 enum session_need {
     SESSION_RUNNING, /* only an agent that runs already will do */
     SESSION_TOKENS,  /* a private one may be started; it renews nothing by itself */
+    SESSION_BARE,    /* likewise, and the registry is not needed: a private one opens none */
 };
 
 /** session_open() - into c->session; waits until the tokens are settled

@@ -104,5 +104,8 @@ struct err *control_new(const struct control_deps *deps, int fd, const char *pat
 /** control_free() - closes all connections at once. What was begun on behalf of a client runs to
  * its end in the other parts; their callbacks may come after this */
 void control_free(struct control **c);
+/** control_forget() - when all that requests waited for has been freed too: the requests that were open
+ * at control_free() and whose callback did not come */
+void control_forget(void);
 
 #endif

@@ -18,11 +18,14 @@
 #include "control/problem.h"
 #include "control/request_impl.h"
 
+/* Their server is gone, their callback may come yet. */
+static LIST_HEAD(, control_request) orphans = LIST_HEAD_INITIALIZER(orphans);
+
 static void request_free(struct control_request **rp)
 {
     struct control_request *r = take(rp);
 
-    if (r->control != NULL) {
+    if (r->control != NULL || r->orphan) {
         LIST_REMOVE(r, all);
     }
     for (size_t i = 0; i < r->params; i++) {
@@ -129,9 +132,20 @@ void control_request_orphan(struct control_request *r)
     if (r->waiting && r->release == NULL) {
         LIST_REMOVE(r, all);
         r->control = NULL;
+        r->orphan = true;
+        LIST_INSERT_HEAD(&orphans, r, all);
         return;
     }
     control_request_settle(r);
+}
+
+void control_forget(void)
+{
+    struct control_request *r;
+
+    while ((r = LIST_FIRST(&orphans)) != NULL) {
+        request_free(&r);
+    }
 }
 
 /* @out NULL: out of memory. */

@@ -33,6 +33,7 @@ struct control_request {
     void (*release)(void *arg);
     void *arg;
 
+    bool orphan; /* on the list of those that outlive their server */
     bool streaming;
     struct io_timer *heartbeat;
 };

@@ -429,6 +429,7 @@ void app_free(struct app **ap)
     identity_set_free(&a->identities);
     parts_signers_deinit(&a->signers);
     remote_free(&a->remote);
+    control_forget();
     audit_free(&a->audit);
     for (size_t i = 0; i < ARRAY_LEN(a->on_signal); i++) {
         if (a->on_signal[i] != NULL) {

@@ -7,6 +7,7 @@
 struct app_options {
     const char *socket, *control; /* NULL: as configured */
     const char *helpers;          /* folder of the helper programs; NULL: beside this one */
+    bool no_registry;             /* as if holdfast.yaml had switched it off */
     bool no_renewal;              /* certificates are renewed when asked, not by the clock */
     int ready_fd; /* gets "ready\n" when the sockets listen, then closed; -1: none */
 };

@@ -34,6 +34,7 @@ static const char usage[] =
     "  --socket PATH   SSH agent socket, instead of the configured one\n"
     "  --control PATH  control socket, instead of the configured one\n"
     "  --helpers DIR   where holdfast-token, -vault and -connect are\n"
+    "  --no-registry   open no registry: for tokens and keys alone\n"
     "  --no-renewal    renew certificates only when asked\n"
     "  --ready-fd N    write \"ready\" there when the sockets listen\n"
     "  --version, --help\n";
@@ -45,6 +46,7 @@ enum {
     OPTION_SOCKET,
     OPTION_CONTROL,
     OPTION_HELPERS,
+    OPTION_NO_REGISTRY,
     OPTION_NO_RENEWAL,
     OPTION_READY_FD,
     OPTION_VERSION,
@@ -60,6 +62,7 @@ static const struct option options[] = {
     {"socket", required_argument, NULL, OPTION_SOCKET},
     {"control", required_argument, NULL, OPTION_CONTROL},
     {"helpers", required_argument, NULL, OPTION_HELPERS},
+    {"no-registry", no_argument, NULL, OPTION_NO_REGISTRY},
     {"no-renewal", no_argument, NULL, OPTION_NO_RENEWAL},
     {"ready-fd", required_argument, NULL, OPTION_READY_FD},
     {"version", no_argument, NULL, OPTION_VERSION},
@@ -95,6 +98,9 @@ static int apply(int option, struct arguments *a)
         return -1;
     case OPTION_HELPERS:
         a->options.helpers = optarg;
+        return -1;
+    case OPTION_NO_REGISTRY:
+        a->options.no_registry = true;
         return -1;
     case OPTION_NO_RENEWAL:
         a->options.no_renewal = true;
@@ -165,6 +171,7 @@ static int run(struct config *c, const struct arguments *a)
         return 2;
     }
     log_init("holdfast-agent", level);
+    c->registry.disabled = c->registry.disabled || a->options.no_registry;
     AUTO(err_free) struct err *e = app_new(c, &a->options, &app);
 
     if (e == NULL) {

@@ -48,7 +48,7 @@ def comments(path, user=None):
 def at_once(agent, what, condition, begun):
     wait_for(lambda: what + "\n" + agent.log(), condition, timeout_s=20, step_s=0.02)
     took = time.monotonic() - begun
-    assert took < 4 * AT_ONCE_S, f"{what}: {took:.2f} s"  # sanitizers and two busy cores
+    assert took < AT_ONCE_S, f"{what}: {took:.2f} s"
 
 
 def declare(api, bench, scope="account"):
@@ -145,7 +145,7 @@ def test_a_socket_of_a_project_shows_no_other(bench):
         def names(path):
             return sorted(c.split(" ")[0] for c in comments(path))
         wait_for(agent.log, lambda: names(mine) == ["acme.k", "acme.web.k", "k"])
-        assert names(theirs) == ["acme.db.k", "acme.k", "k"]
+        wait_for(agent.log, lambda: names(theirs) == ["acme.db.k", "acme.k", "k"])
         assert names(agent.socket) == ["k", "web"]
 
 
