@@ -4,7 +4,7 @@
  * the present certificate still gives, one renewal a server at a time.
  *
  * It must never be a hot loop: what fails is tried again after a minute, then twice as long each time,
- * an hour at most. And it never spends a PIN try: a token that is locked is left alone.
+ * an hour or a quarter of the time that is left at most. And it never spends a PIN try: a token that is locked is left alone.
  */
 #include "enroll/keep.h"
 
@@ -21,7 +21,7 @@ struct kept {
     struct enroll *enroll; /* under way */
     struct err *error;     /* why the last renewal failed */
     struct mono retry_at;
-    int64_t retry_ms;
+    int64_t retry_ms, most_ms; /* between two tries, and what it may grow to */
 };
 
 struct enroll_keep {
@@ -87,9 +87,9 @@ static void on_end(void *arg, struct err *e, const struct enroll_outcome *outcom
     }
     if (e != NULL) {
         log_err(LOG_WARN, e, "login certificate of %s", s->name);
-        s->retry_ms = s->retry_ms == 0                 ? ENROLL_KEEP_RETRY_MS
-                      : s->retry_ms * 2 < RETRY_MAX_MS ? s->retry_ms * 2
-                                                       : RETRY_MAX_MS;
+        s->retry_ms = s->retry_ms == 0               ? ENROLL_KEEP_RETRY_MS
+                      : s->retry_ms * 2 < s->most_ms ? s->retry_ms * 2
+                                                     : s->most_ms;
         s->retry_at = mono_in(s->retry_ms);
     } else {
         s->retry_ms = 0;
@@ -130,6 +130,16 @@ static struct err *renew(struct kept *s, const struct vault_conf *c, const struc
 
 /* --- looking ------------------------------------------------------------------------------------ */
 
+/* What is about to end is tried for more often; what has ended is not, a person is needed then. */
+static int64_t most_of(int64_t left_s)
+{
+    int64_t ms = left_s * 1000 / 4;
+
+    return left_s <= 0 || ms > RETRY_MAX_MS ? RETRY_MAX_MS
+           : ms > ENROLL_KEEP_RETRY_MS      ? ms
+                                            : ENROLL_KEEP_RETRY_MS;
+}
+
 static void look_at(struct enroll_keep *k, const struct vault_conf *c, int64_t *ret_wait_ms)
 {
     AUTO(enroll_cert_deinit) struct enroll_cert cert = {0};
@@ -140,6 +150,7 @@ static void look_at(struct enroll_keep *k, const struct vault_conf *c, int64_t *
         return;
     }
     s->seen = true;
+    s->most_ms = most_of(cert.not_after.s - wall_now().s);
     int64_t due_ms = (enroll_cert_due(&cert).s - wall_now().s) * 1000;
 
     if (s->enroll != NULL || !is_renewed(c)) {

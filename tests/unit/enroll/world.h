@@ -61,6 +61,14 @@ void remote_when_settled(struct remote *r, struct mono deadline, remote_done_fn 
     later(SETTLED, arg);
 }
 
+/* The tokens have settled. */
+static inline void answer_settled(void)
+{
+    assert_int_equal(w.op, SETTLED);
+    w.op = NONE;
+    w.on_done(w.arg, NULL);
+}
+
 struct err *remote_token_find(const struct remote *r, const char *what, size_t *ret_i)
 {
     (void)r;
@@ -176,10 +184,10 @@ void remote_cert_store(struct remote *r, struct remote_key *k, struct view der,
 
 /* --- the server --------------------------------------------------------------------------------- */
 
-static const struct vault_conf server = {.name = "web",
-                                         .address = "https://a",
-                                         .login = VAULT_LOGIN_CERT,
-                                         .client_key = "pkcs11:token=demo;object=login"};
+static struct vault_conf server = {.name = "web",
+                                   .address = "https://a",
+                                   .login = VAULT_LOGIN_CERT,
+                                   .client_key = "pkcs11:token=demo;object=login"};
 
 const struct vault_conf *vault_conf_of(const struct vault *v, const char *name)
 {
