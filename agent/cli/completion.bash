@@ -34,7 +34,7 @@ _holdfast() {
             --wrapped-token-file --wrapping-path --key-type --bits --allow-extractable --renew"
         ["renew"]="--all --standby"
         ["ca show"]=""
-        ["ca revoke"]="--serial --key-id --certificate --reason"
+        ["ca revoke"]="--serial --key-id --certificate-file --reason"
         ["audit"]="--last --verify"
         ["certificate create"]="--from-token --object $document --dry-run"
         ["certificate list"]="$list"
@@ -98,13 +98,13 @@ _holdfast() {
     --type) choices="p256 p384 p521 rsa ed25519" ;;
     --bits) choices="2048 3072 4096" ;;
     --login) choices="token approle cert jwt kubernetes userpass token-key" ;;
-    --ca-file | --config | --control | --file | --hosts-file | --inventory | --jwt-file | --known-hosts | \
+    --ca-file | --certificate-file | --config | --control | --file | --hosts-file | --inventory | --jwt-file | --known-hosts | \
         --module | --output | --password-file | --pin-file | --public-key | --role-id-file | --secret-id-file | --token-file | --wrapped-token-file | -f)
         compopt -o default
         return
         ;;
     --address | --alt-name | --audience | --certificate | --common-name | --concurrency | --connector | --default-role | --description | \
-        --from-token | --host | --id | --identity | --infrastructure | --issuer | --key | --key-type | --label | \
+        --from-token | --host | --id | --identity | --infrastructure | --issuer | --key | --key-id | --key-type | --last | --reason | --serial | --label | \
         --limit | --login-key | --login-mount | --login-role | --login-user | --mount | --name | --namespace | --no-proxy | --object | --pki-mount | --pki-role | --port | --principal | --proxy | \
         --renewal-minutes | --role | --run | --scope | --secrets-manager | --server-name | --set | --signer \
         | --ssh-key | --subject | --tag | --timeout | --token | --token-environment | --ttl | --user | --wrapping-path | -i)

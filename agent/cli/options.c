@@ -26,7 +26,7 @@ const struct cli_option options_show[] = {
 const struct cli_option options_revoke[] = {
     {"serial", "NUMBER", "the certificate with this serial number"},
     {"key-id", "TEXT", "all certificates with this key id"},
-    {"certificate", "FILE", "this certificate; '-' is standard input"},
+    {"certificate-file", "FILE", "this certificate; '-' is standard input"},
     {"reason", "TEXT", "why, for those who read the list"},
     {NULL, NULL, NULL},
 };

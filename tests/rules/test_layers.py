@@ -13,7 +13,7 @@ THIRD_PARTY = {
     r"yaml\.h": {"base", "pkcs11/profile", "cli"},
     r"p11-kit/": {"pkcs11/module", "pkcs11/profile", "pkcs11/token", "pkcs11/remote"},
     r"seccomp|linux/landlock": {"ipc"},
-    r"jansson": {"vault", "control", "cli", "registry", "daemon", "store", "policy"},
+    r"jansson": {"vault", "control", "cli", "registry", "daemon", "store", "policy", "audit", "ca"},
 }
 # base.h leaves yaml.h out, so that only the readers of YAML see libcyaml.
 SECOND_HEADERS = {"base/yaml.h"}
