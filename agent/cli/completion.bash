@@ -42,14 +42,14 @@ _holdfast() {
         ["certificate edit"]="$document --name"
         ["certificate delete"]="$remove"
         ["connector create"]="--address --namespace --login --login-mount --login-role \
-            --token-file --token-environment --root --role-id-file --secret-id-file --wrapped \
+            --token-file --token-env --root --role-id-file --secret-id-file --wrapped \
             --jwt-file --login-user --password-file --login-key --share-with-ssh --audience \
             --issuer --subject --revoke-on-stop --renewal-minutes --certificate --server-name \
             --proxy --no-proxy --read-only $document --no-test --dry-run"
         ["connector list"]="$list"
         ["connector show"]="--scope"
         ["connector edit"]="--address --namespace --login --login-mount --login-role \
-            --token-file --token-environment --root --role-id-file --secret-id-file --wrapped \
+            --token-file --token-env --root --role-id-file --secret-id-file --wrapped \
             --jwt-file --login-user --password-file --login-key --share-with-ssh --audience \
             --issuer --subject --revoke-on-stop --renewal-minutes --certificate --server-name \
             --proxy --no-proxy --read-only $document --name"
@@ -107,7 +107,7 @@ _holdfast() {
         --from-token | --host | --id | --identity | --infrastructure | --issuer | --key | --key-id | --key-type | --last | --reason | --serial | --label | \
         --limit | --login-key | --login-mount | --login-role | --login-user | --mount | --name | --namespace | --no-proxy | --object | --pki-mount | --pki-role | --port | --principal | --proxy | \
         --renewal-minutes | --role | --run | --scope | --secrets-manager | --server-name | --set | --signer \
-        | --ssh-key | --subject | --tag | --timeout | --token | --token-environment | --ttl | --user | --wrapping-path | -i)
+        | --ssh-key | --subject | --tag | --timeout | --token | --token-env | --ttl | --user | --wrapping-path | -i)
         _holdfast_names
         return
         ;;

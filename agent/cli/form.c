@@ -35,7 +35,7 @@ static const struct field {
     {"connector", "login-mount", "login.mount", FIELD_TEXT},
     {"connector", "login-role", "login.role", FIELD_TEXT},
     {"connector", "token-file", "login.token_file", FIELD_PATH},
-    {"connector", "token-environment", "login.token_environment", FIELD_TEXT},
+    {"connector", "token-env", "login.token_environment", FIELD_TEXT},
     {"connector", "root", "login.root", FIELD_FLAG},
     {"connector", "role-id-file", "login.role_id_file", FIELD_PATH},
     {"connector", "secret-id-file", "login.secret_id_file", FIELD_PATH},

@@ -229,5 +229,5 @@ def test_scopes_and_their_keys(running, cli):  # noqa: F811
                    "--login", "cert", "--login-key", "pkcs11:object=web", "--no-test")
     assert "/spec/login/key" in said and "login-keys" in said
     said = refused(cli, "connector", "create", "x", "--scope", "org/acme", "--address", "https://a",
-                   "--login", "token", "--token-environment", "HOME", "--no-test")
+                   "--login", "token", "--token-env", "HOME", "--no-test")
     assert "only a resource of the account" in said
