@@ -166,7 +166,7 @@ struct store_kv_ops {
  * A commit is refused with GONE while Vault is away; one that Vault leaves in the middle ends with GONE
  * after 15 s, and its text says whether something may have changed. BUSY with native name "CONTENDED":
  * others change the same entries all the time. Reads with GONE: nothing was ever read from Vault. LIMIT
- * comes from Vault, for an entry: its text and, while it is changed, the new one must fit in together.
+ * comes from ops, for an entry: its text and, while it is changed, the new one must fit in together.
  */
 struct err *store_kv_open(struct io_loop *l, const struct store_kv_ops *ops, const char *copy_path,
                           store_changed_fn *on_changed, void *arg, struct store **ret) MUST_CHECK;
