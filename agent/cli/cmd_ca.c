@@ -61,7 +61,7 @@ static struct err *revoke_body(struct cli *c, json_t **ret)
 {
     static const char *const members[][2] = {
         {"serial", "serial"}, {"key-id", "key_id"}, {"reason", "reason"}};
-    const char *file = cli_option(c, "certificate-file");
+    const char *file = cli_option(c, "cert-file");
     json_t *body = json_object();
     struct err *e = NULL;
 

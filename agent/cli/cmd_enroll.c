@@ -109,7 +109,7 @@ static struct err *common_body(struct cli *c, const char *signer, const char *co
 /* The file's first line. */
 static struct err *set_token_of_file(struct cli *c, json_t *body)
 {
-    const char *path = cli_option(c, "wrapped-token-file");
+    const char *path = cli_option(c, "token-file");
     AUTO(buf_deinit) struct buf token;
     struct err *e = NULL;
 
@@ -129,7 +129,7 @@ static struct err *set_token_of_file(struct cli *c, json_t *body)
         json_object_set_new(body, "one_time_token",
                             json_stringn((const char *)token.data, token.len));
     }
-    return err_add(e, "--wrapped-token-file %s", path);
+    return err_add(e, "--token-file %s", path);
 }
 
 static struct err *enroll_body(struct cli *c, json_t **ret)

@@ -105,7 +105,7 @@ int cmd_vault_check(struct cli *c)
 /* A line for authorized_keys and TrustedUserCAKeys, or for known_hosts. */
 static void print_key(struct cli *c, const json_t *answer)
 {
-    const char *pattern = cli_option(c, "known-hosts");
+    const char *pattern = cli_option(c, "hosts");
 
     if (c->json) {
         json_print(answer);
@@ -145,7 +145,7 @@ static struct err *check_pattern(const char *pattern)
 {
     for (const char *p = pattern; p != NULL && *p != '\0'; p++) {
         if (*p <= ' ' || *p == 0x7f) {
-            return err_new(ERR_INPUT, "--known-hosts takes one pattern, such as *.example.com");
+            return err_new(ERR_INPUT, "--hosts takes one pattern, such as *.example.com");
         }
     }
     return NULL;
@@ -153,7 +153,7 @@ static struct err *check_pattern(const char *pattern)
 
 int cmd_vault_ca(struct cli *c)
 {
-    struct err *e = check_pattern(cli_option(c, "known-hosts"));
+    struct err *e = check_pattern(cli_option(c, "hosts"));
     unsigned at = 0;
     const char *issuer = cli_option_each(c, "issuer", &at);
 

@@ -38,7 +38,7 @@ const struct cli_command cli_commands[] = {
     {"key public", "KEY", 1, 1, "the public key as an OpenSSH line", NULL, NULL, cmd_key_public},
     {"key delete", "KEY", 1, 1, "remove a key pair from its token, for good", NULL, options_delete,
      cmd_key_delete},
-    {"key certify", "KEY", 1, 1, "get an X.509 certificate for a key, and store it on the token",
+    {"key certify", "KEY", 1, 1, "an X.509 certificate for a key, stored on its token",
      "It comes out of a PKI engine of Vault, and is proven before it is stored.", options_certify,
      cmd_key_certify},
     {"enroll", "SIGNER", 1, 1, "take this machine to a Vault login by a key on its token",

@@ -31,10 +31,10 @@ _holdfast() {
         ["key delete"]="--yes --force"
         ["key certify"]="--signer --pki-mount --pki-role --common-name --alt-name --ttl --ca-file"
         ["enroll"]="--pki-mount --pki-role --common-name --alt-name --ttl --ca-file \
-            --wrapped-token-file --wrapping-path --key-type --bits --allow-extractable --renew"
+            --token-file --wrapping-path --key-type --bits --allow-extractable --renew"
         ["renew"]="--all --standby"
         ["ca show"]=""
-        ["ca revoke"]="--serial --key-id --certificate-file --reason"
+        ["ca revoke"]="--serial --key-id --cert-file --reason"
         ["audit"]="--last --verify"
         ["certificate create"]="--from-token --object $document --dry-run"
         ["certificate list"]="$list"
@@ -86,7 +86,7 @@ _holdfast() {
         ["registry restore"]="--offline --yes"
         ["registry status"]="--scope"
         ["vault check"]="--mount --role --principal --scope"
-        ["vault ca"]="--mount --issuer --known-hosts --scope"
+        ["vault ca"]="--mount --issuer --hosts --scope"
         ["connect"]="--identity --run --known-hosts --timeout --scope"
         ["run"]="--infrastructure --host --ssh-key --user --limit --concurrency --timeout \
             --known-hosts --scope"
@@ -98,16 +98,21 @@ _holdfast() {
     --type) choices="p256 p384 p521 rsa ed25519" ;;
     --bits) choices="2048 3072 4096" ;;
     --login) choices="token approle cert jwt kubernetes userpass token-key" ;;
-    --ca-file | --certificate-file | --config | --control | --file | --hosts-file | --inventory | --jwt-file | --known-hosts | \
-        --module | --output | --password-file | --pin-file | --public-key | --role-id-file | --secret-id-file | --token-file | --wrapped-token-file | -f)
+    --ca-file | --cert-file | --config | --control | --file | --hosts-file | --inventory | \
+        --jwt-file | --known-hosts | --module | --output | --password-file | --pin-file | \
+        --public-key | --role-id-file | --secret-id-file | --token-file | -f)
         compopt -o default
         return
         ;;
-    --address | --alt-name | --audience | --certificate | --common-name | --concurrency | --connector | --default-role | --description | \
-        --from-token | --host | --id | --identity | --infrastructure | --issuer | --key | --key-id | --key-type | --last | --reason | --serial | --label | \
-        --limit | --login-key | --login-mount | --login-role | --login-user | --mount | --name | --namespace | --no-proxy | --object | --pki-mount | --pki-role | --port | --principal | --proxy | \
-        --renewal-minutes | --role | --run | --scope | --secrets-manager | --server-name | --set | --signer \
-        | --ssh-key | --subject | --tag | --timeout | --token | --token-env | --ttl | --user | --wrapping-path | -i)
+    --address | --alt-name | --audience | --certificate | --common-name | --concurrency | \
+        --connector | --default-role | --description | --from-token | --host | --hosts | \
+        --id | --identity | --infrastructure | --issuer | --key | --key-id | --key-type | \
+        --label | --last | --limit | --login-key | --login-mount | --login-role | \
+        --login-user | --mount | --name | --namespace | --no-proxy | --object | --pki-mount | \
+        --pki-role | --port | --principal | --proxy | --reason | --renewal-minutes | --role | \
+        --run | --scope | --secrets-manager | --serial | --server-name | --set | --signer | \
+        --ssh-key | --subject | --tag | --timeout | --token | --token-env | --ttl | --user | \
+        --wrapping-path | -i)
         _holdfast_names
         return
         ;;

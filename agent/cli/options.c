@@ -26,7 +26,7 @@ const struct cli_option options_show[] = {
 const struct cli_option options_revoke[] = {
     {"serial", "NUMBER", "the certificate with this serial number"},
     {"key-id", "TEXT", "all certificates with this key id"},
-    {"certificate-file", "FILE", "this certificate; '-' is standard input"},
+    {"cert-file", "FILE", "this certificate; '-' is standard input"},
     {"reason", "TEXT", "why, for those who read the list"},
     {NULL, NULL, NULL},
 };
@@ -67,7 +67,7 @@ const struct cli_option options_enroll[] = {
     {"alt-name", "NAME", "DNS:, IP:, email: or URI: and a name; may be repeated"},
     {"ttl", "DURATION", "validity asked for, such as 30d; else the role's"},
     {"ca-file", "FILE", "PEM of the CA that has to have issued it"},
-    {"wrapped-token-file", "FILE", "the one-time token; - is standard input"},
+    {"token-file", "FILE", "the one-time token; - is standard input"},
     {"wrapping-path", "PATH", "which has to have made it (auth/token/create)"},
     {"key-type", "TYPE", "of a key that is made: p256 (default), p384, p521, rsa"},
     {"bits", "BITS", "for rsa: 2048, 3072 (default) or 4096"},
@@ -369,13 +369,13 @@ const struct cli_option options_vault_check[] = {
 const struct cli_option options_vault_ca[] = {
     {"mount", "MOUNT", "of the SSH engine"},
     {"issuer", "ISSUER", "id or name of an issuer; may be repeated (its default)"},
-    {"known-hosts", "PATTERN", "as @cert-authority line for hosts of this pattern"},
+    {"hosts", "PATTERN", "as @cert-authority line for hosts of this pattern"},
     {"scope", "SCOPE", "of the connector; then no signer is meant"},
     {NULL, NULL, NULL},
 };
 
 const struct cli_option options_restore[] = {
-    {"offline", NULL, "while no agent runs: for a registry that cannot be opened"},
+    {"offline", NULL, "while no agent runs: the registry cannot be opened"},
     {"yes", NULL, "do not ask"},
     {NULL, NULL, NULL},
 };

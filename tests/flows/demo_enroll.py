@@ -121,7 +121,7 @@ class EnrollDemo(Demo):
 
     def enroll(self):
         done = subprocess.run([BIN / "holdfast", "enroll", "vault", "--common-name", "demo-host",
-                               "--wrapped-token-file", "-"], env=self.agent.env(), text=True,
+                               "--token-file", "-"], env=self.agent.env(), text=True,
                               input=self.one_time + "\n", capture_output=True, timeout=120)
         if done.returncode != 0:
             raise RuntimeError(done.stderr + self.agent.log())

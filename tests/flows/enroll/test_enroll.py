@@ -35,7 +35,7 @@ def test_from_nothing_to_a_login(machine, bao):
     with machine.agent() as agent:
         agent.wait_token("ready")
         agent.holdfast("key", "generate", "--label", "web")
-        steps, end = enroll(agent, "--alt-name", "DNS:host-1.example", "--wrapped-token-file", file)
+        steps, end = enroll(agent, "--alt-name", "DNS:host-1.example", "--token-file", file)
         assert list(steps) == STEPS and {s["state"] for s in steps.values()} == {"ok"}, steps
         assert end["is_new"] and end["certificate"]["subject"] == "CN = host-1"
         assert not lives(bao, accessor)  # the one-time secret is gone
@@ -55,13 +55,13 @@ def test_what_fails_before_does_not_waste_the_token(machine, bao):
     with machine.agent() as agent:
         bao.seal()
         try:
-            steps, end = enroll(agent, "--wrapped-token-file", file, check=False)
+            steps, end = enroll(agent, "--token-file", file, check=False)
         finally:
             bao.unseal()
         assert end["failed"] == "access" and steps["health"]["state"] == "failed"
         assert "still unused" in end["next"]
         assert lives(bao, accessor)
-        steps, end = enroll(agent, "--wrapped-token-file", file)  # goes on: the key is there
+        steps, end = enroll(agent, "--token-file", file)  # goes on: the key is there
         assert "is there" in steps["key"]["text"] and end["is_new"]
 
 
@@ -70,12 +70,12 @@ def test_a_role_that_refuses_then_the_same_token_again(machine, bao):
     with machine.agent() as agent:
         bao.enable_pki(allowed_domains=["other.example"], allow_any_name=False)
         try:
-            steps, end = enroll(agent, "--wrapped-token-file", file, check=False)
+            steps, end = enroll(agent, "--token-file", file, check=False)
         finally:
             bao.enable_pki()
         assert end["failed"] == "issue" and "Vault says" in end["error"]["text"]
         assert "memory of holdfast-vault" in end["next"]
-        _, end = enroll(agent, "--wrapped-token-file", file)
+        _, end = enroll(agent, "--token-file", file)
         assert end["is_new"]
 
 
@@ -92,11 +92,11 @@ def test_a_token_that_was_swapped_or_used(machine, bao):
     wrapped = bao.api("POST", "sys/wrapping/wrap", {"token": "x"}, wrap_ttl="5m")["wrap_info"]
     file = write_private(machine.folder / "swapped", wrapped["token"])
     with machine.agent() as agent:
-        steps, end = enroll(agent, "--wrapped-token-file", file, check=False)
+        steps, end = enroll(agent, "--token-file", file, check=False)
         assert "it may have been swapped" in end["error"]["text"]
         file, _ = machine.one_time()
         bao.api("POST", "sys/wrapping/unwrap", token=file.read_text().strip())
-        steps, end = enroll(agent, "--wrapped-token-file", file, check=False)
+        steps, end = enroll(agent, "--token-file", file, check=False)
         assert "somebody else has" in end["error"]["text"]
 
 
@@ -105,7 +105,7 @@ def test_a_certificate_that_is_not_what_was_asked_for(machine, bao):
     with machine.agent() as agent:
         bao.enable_pki(client_flag=False, server_flag=True)
         try:
-            _, end = enroll(agent, "--wrapped-token-file", file, check=False)
+            _, end = enroll(agent, "--token-file", file, check=False)
         finally:
             bao.enable_pki()
         assert end["failed"] == "prove" and "client_flag" in end["error"]["text"]
@@ -116,12 +116,12 @@ def test_a_certificate_that_is_not_what_was_asked_for(machine, bao):
 def test_a_ca_that_is_not_the_configured_one(machine, bao):
     file, _ = machine.one_time()
     with machine.agent() as agent:
-        _, end = enroll(agent, "--wrapped-token-file", file, "--ca-file", bao.ca_path, check=False)
+        _, end = enroll(agent, "--token-file", file, "--ca-file", bao.ca_path, check=False)
         assert end["failed"] == "prove"
         assert "the CA that is configured did not issue it" in end["error"]["text"]
         ca = machine.folder / "pki.pem"
         ca.write_text(bao.pki_ca())
-        assert enroll(agent, "--wrapped-token-file", file, "--ca-file", ca)[1]["is_new"]
+        assert enroll(agent, "--token-file", file, "--ca-file", ca)[1]["is_new"]
 
 
 def test_a_login_that_vault_does_not_take(machine, bao):
@@ -129,7 +129,7 @@ def test_a_login_that_vault_does_not_take(machine, bao):
     bao.api("DELETE", "auth/cert/certs/machine")
     try:
         with machine.agent() as agent:
-            _, end = enroll(agent, "--wrapped-token-file", file, check=False)
+            _, end = enroll(agent, "--token-file", file, check=False)
             assert end["failed"] == "login" and "no one-time token is needed" in end["next"]
             assert end["is_new"]
             bao.enable_cert("machine", bao.pki_ca(), policies=["machine"])
@@ -159,7 +159,7 @@ def test_a_key_that_may_be_taken_out(machine):
 def test_other_kinds_of_key(machine, kind):
     file, _ = machine.one_time()
     with machine.agent() as agent:
-        _, end = enroll(agent, "--key-type", kind, "--wrapped-token-file", file)
+        _, end = enroll(agent, "--key-type", kind, "--token-file", file)
         assert end["is_new"]
 
 
@@ -181,7 +181,7 @@ def test_a_signer_of_another_kind(machine, bao):
 def test_the_login_certificate_is_renewed(machine, bao):
     file, _ = machine.one_time()
     with machine.agent() as agent:
-        _, end = enroll(agent, "--wrapped-token-file", file, "--ttl", "60s")
+        _, end = enroll(agent, "--token-file", file, "--ttl", "60s")
         serial = end["certificate"]["serial"]
 
         def renewed():
@@ -196,7 +196,7 @@ def test_what_nothing_renews_is_warned_about(machine, bao):
     signer = machine.signer()
     del signer["vault"]["login"]["pki-role"]
     with machine.agent(signer) as agent:
-        enroll(agent, "--pki-role", "agent", "--wrapped-token-file", file, "--ttl", "60s")
+        enroll(agent, "--pki-role", "agent", "--token-file", file, "--ttl", "60s")
 
         def warned():
             return [w for w in agent.status()["warnings"] if "nothing renews it" in w]

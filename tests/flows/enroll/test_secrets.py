@@ -35,7 +35,7 @@ def test_nothing_is_left(machine):
         agent.wait_token("ready")
         agent.holdfast("key", "generate", "--label", "web")
         with open(file) as given:
-            agent.holdfast("enroll", "vault", "--common-name", "host-1", "--wrapped-token-file", "-",
+            agent.holdfast("enroll", "vault", "--common-name", "host-1", "--token-file", "-",
                            stdin=given)
         file.unlink()
         agent.holdfast("renew", "web")

@@ -69,7 +69,7 @@ def test_openssh_reads_the_list_and_it_outlives_a_restart(lab):
         line.write_text(lab.cert()["line"] + "\n")
         query = ["ssh-keygen", "-Q", "-f", str(lab.krl), str(line)]
         assert subprocess.run(query, capture_output=True).returncode == 0
-        lab.agent.holdfast("ca", "revoke", "lab", "--certificate-file", line)
+        lab.agent.holdfast("ca", "revoke", "lab", "--cert-file", line)
     with lab.agent:
         assert subprocess.run(query, capture_output=True).returncode == 1
         ca = json.loads(lab.agent.holdfast("ca", "show", "lab", "--json").stdout)
@@ -84,8 +84,8 @@ def test_wrong_revocations_are_told(lab):
         for options, text in (([], "one of serial, key_id and certificate"),
                               (["--serial", "99999999999999999"], "never gave the serial number"),
                               (["--serial", "x"], "no serial number"),
-                              (["--certificate-file", lab.folder / "ca.pub"], "certificate"),
-                              (["--certificate-file", lab.folder / "none"], "none")):
+                              (["--cert-file", lab.folder / "ca.pub"], "certificate"),
+                              (["--cert-file", lab.folder / "none"], "none")):
             done = lab.agent.holdfast("ca", "revoke", "lab", *options, check=False)
             assert done.returncode == 1 and text in done.stderr, (options, done.stderr)
         done = lab.agent.holdfast("ca", "show", "nobody", check=False)

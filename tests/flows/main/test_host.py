@@ -34,7 +34,7 @@ def host(bench: Bench, bao):
                 f"HostCertificate {cert}"]) as sshd:
             known = bench.folder / "known"
             known.write_text(agent.holdfast("vault", "ca", "vault", "--mount", MOUNT,
-                                            "--known-hosts", f"[127.0.0.1]:{sshd.port}").stdout)
+                                            "--hosts", f"[127.0.0.1]:{sshd.port}").stdout)
             yield agent, sshd, known, user, cert
 
 

@@ -209,7 +209,7 @@ def test_vault_ca(checked, cli, name):  # noqa: F811
     first = bao.ssh_ca(MOUNT)
     line = cli("vault", "ca", name, "--mount", MOUNT).stdout
     assert line == f"{' '.join(first.split()[:2])} {name}/{MOUNT}\n"
-    line = cli("vault", "ca", name, "--mount", MOUNT, "--known-hosts", "*.example.com").stdout
+    line = cli("vault", "ca", name, "--mount", MOUNT, "--hosts", "*.example.com").stdout
     assert line.startswith("@cert-authority *.example.com ssh-")
     other = bao.api("POST", f"{MOUNT}/issuers/import", {
         "generate_signing_key": True, "key_type": "ed25519"})["data"]
@@ -219,7 +219,7 @@ def test_vault_ca(checked, cli, name):  # noqa: F811
                                                      other["public_key"].split()[1]]
     assert 'mounted at "nowhere"' in refused(cli, "vault", "ca", name, "--mount", "nowhere")
     assert "--mount" in refused(cli, "vault", "ca", name)
-    assert "one pattern" in refused(cli, "vault", "ca", name, "--mount", MOUNT, "--known-hosts", "a b")
+    assert "one pattern" in refused(cli, "vault", "ca", name, "--mount", MOUNT, "--hosts", "a b")
     assert "no connector 'nobody'" in refused(cli, "vault", "ca", "nobody", "--mount", MOUNT)
 
 
