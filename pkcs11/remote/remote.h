@@ -192,7 +192,7 @@ typedef void remote_certs_fn(void *arg, struct err *e, const struct remote_cert 
 void remote_certs(struct remote *r, size_t token, remote_certs_fn *on_done, void *arg);
 /**
  * remote_cert_store() - put an X.509 certificate beside its key, in place of older ones for it
- * @der: one certificate for this key
+ * @der: one certificate for this key, then who issued it and so on, as token_cert_store() has them
  * It gets the id and label of the key. It is read back before an older one goes, so that a failure at
  * any point leaves an old one, or both; the next call cleans up. remote_change_fn follows.
  * Errors: INPUT (no certificate, or for another key), DENIED (the token is read-only, or refuses), LIMIT

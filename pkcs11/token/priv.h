@@ -226,4 +226,25 @@ struct err *keys_list(struct token *t, unsigned worker, struct token_key **ret, 
 /** keys_handle() - the private key's object handle */
 struct err *keys_handle(struct token *t, uint32_t number, CK_OBJECT_HANDLE *ret) MUST_CHECK;
 
+/* --- store.c --- */
+/** cert_create() - write a certificate object */
+struct err *cert_create(const struct token *t, CK_SESSION_HANDLE s, struct view id,
+                        const char *label, X509 *x509, struct view der, CK_OBJECT_HANDLE *ret)
+    MUST_CHECK;
+
+/* --- chain.c --- */
+/** A certificate, then who issued it, and so on. */
+struct pile {
+    X509 *x509[1 + TOKEN_CHAIN_MAX]; /* owned */
+    struct view der[1 + TOKEN_CHAIN_MAX];
+    size_t n;
+};
+/** pile_parse() - INPUT: something else, or not in this order; then there is nothing to free */
+struct err *pile_parse(struct view der, struct pile *ret) MUST_CHECK;
+void pile_deinit(struct pile *p);
+/** chain_add() - store those above the first that are not there yet */
+struct err *chain_add(const struct token *t, CK_SESSION_HANDLE s, const struct pile *p) MUST_CHECK;
+/** chain_sweep() - remove those that we stored and no other certificate leads to any more */
+struct err *chain_sweep(const struct token *t, CK_SESSION_HANDLE s) MUST_CHECK;
+
 #endif

@@ -6,6 +6,7 @@
  * decided by what is inside: the same CKA_ID, and the same public key. What shares an id by accident,
  * or cannot be read, is left alone; so is anything that holds the new bytes, whatever its handle, since
  * a token with one place for a certificate may have put the new one where the old one was.
+ * Certificates of CAs above it come before it and are swept after it: see chain.c.
  *
  * Nothing is remembered: a call that was cut off left an old one, or both, and the next one goes on
  * from what the token shows.
@@ -110,8 +111,8 @@ static struct err *look(const struct token *t, CK_SESSION_HANDLE s, const struct
     return e;
 }
 
-static struct err *create(const struct token *t, CK_SESSION_HANDLE s, const struct token_key *key,
-                          X509 *x509, struct view der, CK_OBJECT_HANDLE *ret)
+struct err *cert_create(const struct token *t, CK_SESSION_HANDLE s, struct view id,
+                        const char *label, X509 *x509, struct view der, CK_OBJECT_HANDLE *ret)
 {
     CK_OBJECT_CLASS class = CKO_CERTIFICATE;
     CK_CERTIFICATE_TYPE type = CKC_X_509;
@@ -135,8 +136,8 @@ static struct err *create(const struct token *t, CK_SESSION_HANDLE s, const stru
         {CKA_CERTIFICATE_TYPE, &type, sizeof type},
         {CKA_TOKEN, &yes, sizeof yes},
         {CKA_PRIVATE, &no, sizeof no},
-        {CKA_ID, (void *)(uintptr_t)key->id, key->id_len},
-        {CKA_LABEL, key->label, key->label != NULL ? strlen(key->label) : 0},
+        {CKA_ID, (void *)(uintptr_t)id.p, id.len},
+        {CKA_LABEL, (void *)(uintptr_t)label, label != NULL ? strlen(label) : 0},
         {CKA_SUBJECT, (void *)(uintptr_t)subject, subject_len},
         {CKA_ISSUER, (void *)(uintptr_t)issuer, issuer_len},
         {CKA_SERIAL_NUMBER, serial, (CK_ULONG)serial_len},
@@ -167,7 +168,7 @@ static struct err *write_new(const struct token *t, CK_SESSION_HANDLE s,
                              struct found *f)
 {
     CK_OBJECT_HANDLE made = CK_INVALID_HANDLE;
-    struct err *e = create(t, s, key, x509, der, &made);
+    struct err *e = cert_create(t, s, view_of(key->id, key->id_len), key->label, x509, der, &made);
 
     if (e == NULL) {
         e = look(t, s, key, der, f);
@@ -179,20 +180,24 @@ static struct err *write_new(const struct token *t, CK_SESSION_HANDLE s,
     return e;
 }
 
-static struct err *store(struct token *t, const struct token_key *key, X509 *x509, struct view der)
+static struct err *store(struct token *t, const struct token_key *key, const struct pile *p)
 {
     struct found f = {.same = CK_INVALID_HANDLE};
     CK_SESSION_HANDLE s;
     struct err *e = session_rw(t, &s);
 
     if (e == NULL) {
-        e = look(t, s, key, der, &f);
+        e = chain_add(t, s, p);
+    }
+    if (e == NULL) {
+        e = look(t, s, key, p->der[0], &f);
     }
     if (e == NULL && f.same == CK_INVALID_HANDLE) {
-        e = write_new(t, s, key, x509, der, &f);
+        e = write_new(t, s, key, p->x509[0], p->der[0], &f);
     }
     if (e == NULL) {
         e = destroy_all(t, s, &f.others);
+        e = e != NULL ? e : chain_sweep(t, s);
         if (e != NULL && !err_is(e, ERR_GONE)) {
             e = err_recode(err_add(explain(t, e), "it is there now, but an older one stays"),
                            ERR_EXISTS);
@@ -204,24 +209,25 @@ static struct err *store(struct token *t, const struct token_key *key, X509 *x50
 
 struct err *token_cert_store(struct token *t, const struct token_key *key, struct view der)
 {
+    struct pile p;
+
     if (der.len > TOKEN_CERT_MAX_BYTES) {
         return err_new(ERR_LIMIT, "a certificate of %zu bytes; %d are possible", der.len,
                        TOKEN_CERT_MAX_BYTES);
     }
-    X509 *x509 = parse(der);
-    struct err *e = NULL;
+    struct err *e = pile_parse(der, &p);
 
-    if (x509 == NULL) {
-        return err_new(ERR_INPUT, "this is not one X.509 certificate in DER");
+    if (e != NULL) {
+        return e;
     }
-    if (!is_for(x509, key->key)) {
+    if (!is_for(p.x509[0], key->key)) {
         e = err_new(ERR_INPUT, "the certificate is for another key");
     } else {
         pthread_mutex_lock(&t->admin);
-        e = store(t, key, x509, der);
+        e = store(t, key, &p);
         pthread_mutex_unlock(&t->admin);
     }
-    X509_free(x509);
+    pile_deinit(&p);
     return err_add(e, "store a certificate on token '%s'", t->info.label);
 }
 
@@ -238,6 +244,9 @@ struct err *token_cert_delete(struct token *t, const struct token_key *key)
     }
     if (e == NULL) {
         e = destroy_all(t, s, &f.others);
+    }
+    if (e == NULL) {
+        e = chain_sweep(t, s);
     }
     handles_deinit(&f.others);
     e = explain(t, e);

@@ -144,7 +144,8 @@ struct err *token_delete(struct token *t, unsigned worker, struct view id,
 struct err *token_try_export(struct token *t, unsigned worker, uint32_t number, char **ret_text)
     MUST_CHECK;
 
-enum { TOKEN_CERTS_MAX = 64, TOKEN_CERT_MAX_BYTES = 64 * 1024 };
+enum { TOKEN_CERTS_MAX = 64, TOKEN_CERT_MAX_BYTES = 64 * 1024, TOKEN_CHAIN_MAX = 8 };
+#define TOKEN_CHAIN_LABEL "holdfast chain" /* of certificates of CAs that we stored */
 
 /** An X.509 certificate that is stored on the token: as it is there, nobody has looked into it. */
 struct token_cert {
@@ -169,11 +170,14 @@ void token_certs_free(struct token_cert **certs, size_t n);
 /**
  * token_cert_store() - put an X.509 certificate beside its key, in place of older ones
  * @key: its id, label and public half are what is looked at
- * @der: one certificate for this key, 1..TOKEN_CERT_MAX_BYTES
+ * @der: one certificate for this key, then who issued it and so on, at most TOKEN_CHAIN_MAX of these;
+ *       1..TOKEN_CERT_MAX_BYTES together
+ * Those above it are stored first, each once, labelled TOKEN_CHAIN_LABEL; what has this label and is
+ * above no certificate any more is removed at the end.
  * The new one is written and read back before older ones go: those of the same id that are for the
  * same key. Whatever fails, and wherever this process dies, an old one or a new one is there; what was
  * left over goes with the next call. Storing the same once more writes nothing.
- * Errors: INPUT (@der is no certificate, or one for another key), DENIED (the token is read-only, or
+ * Errors: INPUT (@der is something else, or for another key), DENIED (the token is read-only, or
  * refuses), LIMIT (it is full), EXISTS (the new one is there, an older one could not be removed), PIN,
  * GONE
  * Spec: PKCS#11 v3.1, 4.6.3 X.509 public key certificate objects
