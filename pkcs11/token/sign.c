@@ -105,7 +105,7 @@ struct err *sign_with(struct token *t, unsigned worker, const struct signer *sig
     uint8_t scratch[RAW_MAX_BYTES];
     CK_SESSION_HANDLE s;
     CK_ULONG len = RAW_MAX_BYTES;
-    struct view in;
+    struct view in = {0};
 
     if (mechanism.mechanism == NO_MECHANISM) {
         return err_new(ERR_UNSUPPORTED, "the token has no mechanism for %s", scheme_name(scheme));
