@@ -46,6 +46,10 @@ void store_call_free(struct store_call **cp)
     store_entries_free(&c->entries, c->entries_n);
     free(c->cursor);
     free(c->text);
+    for (size_t i = 0; i < c->tallies_n; i++) {
+        free(c->tallies[i].word);
+    }
+    free(c->tallies);
     err_free(&c->e);
     free(c);
 }
@@ -174,18 +178,24 @@ static void fold(char *s)
     }
 }
 
+static struct err *begin_page(struct store_wanted *w, const char *after, size_t limit)
+{
+    if (limit == 0) {
+        return err_new(ERR_INPUT, "it asks for no entries");
+    }
+    if (limit > STORE_PAGE_MAX) {
+        return err_new(ERR_LIMIT, "it asks for %zu entries, at most %d", limit, STORE_PAGE_MAX);
+    }
+    w->limit = limit;
+    return store_cursor_read(after, &w->after);
+}
+
 struct err *store_call_set_query(struct store_call *c, const struct store_query *q)
 {
     struct store_wanted *w = &c->wanted;
     struct err *e = check_word(q->scope, "scope");
 
-    if (e == NULL && q->limit == 0) {
-        e = err_new(ERR_INPUT, "it asks for no entries");
-    }
-    if (e == NULL && q->limit > STORE_PAGE_MAX) {
-        e = err_new(ERR_LIMIT, "it asks for %zu entries, at most %d", q->limit, STORE_PAGE_MAX);
-    }
-    e = e == NULL ? store_cursor_read(q->after, &w->after) : e;
+    e = e == NULL ? begin_page(w, q->after, q->limit) : e;
     if (e != NULL) {
         return err_add(e, "the query");
     }
@@ -194,11 +204,55 @@ struct err *store_call_set_query(struct store_call *c, const struct store_query 
     w->name_has = text_copy(q->name_has);
     w->scope = text_copy(q->scope);
     w->below = q->below;
-    w->limit = q->limit;
     fold(w->name_has);
     if (w->scope == NULL || (w->kind == NULL) != (q->kind == NULL) ||
         (w->tag == NULL) != (q->tag == NULL) || (w->name_has == NULL) != (q->name_has == NULL)) {
         return err_nomem();
     }
     return list_scopes(w, q->above);
+}
+
+static bool is_below(const char *scope, const char *top)
+{
+    size_t len = strlen(top);
+
+    return text_eq(top, "account") ||
+           (strncmp(scope, top, len) == 0 && (scope[len] == '\0' || scope[len] == '/'));
+}
+
+/* In order, and each scope below one of them only. */
+static struct err *list_tops(struct store_wanted *w, char *const *tops)
+{
+    struct err *e = NULL;
+
+    for (size_t i = 0; e == NULL && tops != NULL && tops[i] != NULL; i++) {
+        bool covered = false;
+
+        e = check_word(tops[i], "scope");
+        for (size_t k = 0; e == NULL && tops[k] != NULL; k++) {
+            covered = covered || (is_below(tops[i], tops[k]) && !text_eq(tops[i], tops[k]));
+        }
+        if (e == NULL && !covered && !add_once(&w->scopes, tops[i])) {
+            e = err_nomem();
+        }
+    }
+    if (e == NULL && w->scopes != NULL) {
+        qsort(w->scopes, text_list_len(w->scopes), sizeof *w->scopes, by_bytes);
+    }
+    return e;
+}
+
+struct err *store_call_set_tops(struct store_call *c, const struct store_scopes_query *q)
+{
+    struct err *e = begin_page(&c->wanted, q->after, q->limit);
+
+    return err_add(e == NULL ? list_tops(&c->wanted, q->tops) : e, "the query");
+}
+
+struct err *store_call_set_scope(struct store_call *c, const char *scope)
+{
+    struct err *e = check_word(scope, "scope");
+
+    c->wanted.scope = text_copy(scope);
+    return e == NULL && c->wanted.scope == NULL ? err_nomem() : e;
 }

@@ -30,6 +30,9 @@ enum store_sql {
     STORE_SQL_REFERRERS,
     STORE_SQL_COUNT,
     STORE_SQL_DATA_VERSION,
+    STORE_SQL_SCOPES,
+    STORE_SQL_SCOPES_N,
+    STORE_SQL_KINDS,
     STORE_SQL_N,
 };
 
@@ -95,12 +98,14 @@ struct err *store_lists_read(struct view bytes, struct store_entry *to) MUST_CHE
 /** store_db_put() - in a transaction: a new entry just as it is, times and revision too */
 struct err *store_db_put(struct store_db *db, const struct store_entry *entry) MUST_CHECK;
 
-/** store_db_commit(), ..._get(), ..._page(), ..._referrers() - as the calls of store.h that are named
+/** store_db_commit(), ..._get(), ..._page(), ..._referrers(), ..._scopes(), ..._facts() - as the calls of store.h that are named
  * like this; what was asked and the answer are in @c */
 struct err *store_db_commit(struct store_db *db, struct store_call *c) MUST_CHECK;
 struct err *store_db_get(struct store_db *db, struct store_call *c) MUST_CHECK;
 struct err *store_db_page(struct store_db *db, struct store_call *c) MUST_CHECK;
 struct err *store_db_referrers(struct store_db *db, struct store_call *c) MUST_CHECK;
+struct err *store_db_scopes(struct store_db *db, struct store_call *c) MUST_CHECK;
+struct err *store_db_facts(struct store_db *db, struct store_call *c) MUST_CHECK;
 /** store_db_load() - a copy of a backup, checked and brought to our version, at @copy */
 struct err *store_db_load(const char *path, const char *copy, struct store_db **ret) MUST_CHECK;
 /** store_db_sync() - fsync of a file and of the folder that it is in */

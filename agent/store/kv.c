@@ -62,6 +62,10 @@ static struct err *run_op(struct store_kv *kv, struct store_call *c)
         return store_db_page(kv->db, c);
     case STORE_OP_REFERRERS:
         return store_db_referrers(kv->db, c);
+    case STORE_OP_SCOPES:
+        return store_db_scopes(kv->db, c);
+    case STORE_OP_FACTS:
+        return store_db_facts(kv->db, c);
     case STORE_OP_LOOK:
         c->changed = true;
         return NULL;
@@ -99,6 +103,13 @@ static void read_copy(struct store_kv *kv, struct store_call *c)
 
 /* --- turns ------------------------------------------------------------------------------------------ */
 
+/* What is answered though the copy was never complete. */
+static bool is_about_copy(enum store_op op)
+{
+    return op == STORE_OP_LOOK || op == STORE_OP_FACTS || op == STORE_OP_BACKUP ||
+           op == STORE_OP_RESTORE;
+}
+
 static struct err *refusal(const struct store_kv *kv, const char *what)
 {
     return err_domain(kv->away) == ERR_DOMAIN_SQLITE
@@ -118,8 +129,7 @@ static bool start_first(struct store_kv *kv, struct store_call *c)
     } else if (c->op == STORE_OP_COMMIT) {
         store_answer(c, refusal(kv, "nothing can be changed until it is back"));
         store_kv_poll_now(kv->poll);
-    } else if (kv->synced || c->op == STORE_OP_LOOK || c->op == STORE_OP_BACKUP ||
-               c->op == STORE_OP_RESTORE) {
+    } else if (kv->synced || is_about_copy(c->op)) {
         read_copy(kv, c);
     } else if (kv->away != NULL) {
         store_answer(c, refusal(kv, "the registry has not been read yet"));
@@ -199,6 +209,11 @@ static void recover(struct store_kv *kv)
 
 void store_kv_set_away(struct store_kv *kv, struct err *e)
 {
+    if (e == NULL) {
+        kv->away_since = (struct wall){0};
+    } else if (kv->away == NULL) {
+        kv->away_since = wall_now();
+    }
     err_free(&kv->away);
     kv->away = e;
     pump(kv);
@@ -210,6 +225,7 @@ void store_kv_refreshed(struct store_kv *kv, struct err *e)
 
     store_kv_poll_ended(kv->poll, e);
     if (e == NULL) {
+        kv->refreshed = wall_now();
         recover(kv);
     }
     if (e == NULL || away) {
@@ -228,6 +244,9 @@ static void status(const struct store *front, struct store_status *ret)
     ret->entries = kv->entries;
     ret->writable = kv->away == NULL;
     ret->error = kv->away != NULL ? kv->away : kv->odd;
+    ret->checked = kv->checked;
+    ret->refreshed = kv->refreshed;
+    ret->away_since = kv->away_since;
 }
 
 /* --- the whole -------------------------------------------------------------------------------------- */
@@ -279,6 +298,7 @@ static struct err *open_parts(struct store_kv *kv, const char *path)
     int64_t seen = -1;
     struct err *e = store_kv_copy_open(path, &kv->db, &kv->agent, &seen);
 
+    kv->checked = wall_now();
     kv->synced = seen >= 0;
     kv->path = text_copy(path);
     kv->last_commit = text_copy("");

@@ -237,9 +237,10 @@ struct store_kv {
     uint64_t journal_version;
     bool settled; /* nothing of ours is left half-way */
 
-    struct err *away; /* why Vault cannot be had */
-    struct err *odd;  /* the last entry that could not be read */
-    bool synced;      /* the copy was complete once */
+    struct err *away;                           /* why Vault cannot be had */
+    struct err *odd;                            /* the last entry that could not be read */
+    struct wall checked, refreshed, away_since; /* as store_status() says */
+    bool synced;                                /* the copy was complete once */
     uint64_t entries;
 };
 

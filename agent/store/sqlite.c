@@ -17,6 +17,7 @@ struct sqlite_store {
     struct io_timer *look;
     int64_t seen; /* the worker's: data version */
     char *path;
+    struct wall checked;
     uint64_t entries, counted; /* the loop's, the worker's */
 };
 
@@ -58,6 +59,10 @@ static struct err *run_op(struct sqlite_store *s, struct store_call *c)
         return store_db_page(s->db, c);
     case STORE_OP_REFERRERS:
         return store_db_referrers(s->db, c);
+    case STORE_OP_SCOPES:
+        return store_db_scopes(s->db, c);
+    case STORE_OP_FACTS:
+        return store_db_facts(s->db, c);
     case STORE_OP_BACKUP:
         return store_db_backup(s->db, c->path);
     case STORE_OP_RESTORE:
@@ -110,6 +115,7 @@ static void status(const struct store *front, struct store_status *ret)
     ret->kind = "sqlite";
     ret->where = s->path;
     ret->entries = s->entries;
+    ret->checked = s->checked;
 }
 
 static void stop(struct store *front)
@@ -145,6 +151,7 @@ static struct err *open_parts(struct io_loop *l, const char *path, struct sqlite
         return e;
     }
     s->entries = s->counted;
+    s->checked = wall_now();
     s->path = text_copy(path);
     s->look = io_timer_new(l, on_look, s);
     if (s->path == NULL || s->look == NULL) {

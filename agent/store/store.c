@@ -24,6 +24,13 @@ static void tell(struct store_call **cp)
     } else if (c->on_entries != NULL) {
         c->on_entries(c->arg, take(&c->e), c->entries, c->entries_n,
                       c->cursor != NULL ? c->cursor : "");
+    } else if (c->on_scopes != NULL) {
+        c->on_scopes(c->arg, take(&c->e), c->tallies, c->tallies_n,
+                     c->cursor != NULL ? c->cursor : "");
+    } else if (c->on_facts != NULL) {
+        c->facts.kinds = c->tallies;
+        c->facts.kinds_n = c->tallies_n;
+        c->on_facts(c->arg, take(&c->e), &c->facts);
     }
 }
 
@@ -184,6 +191,33 @@ void store_referrers(struct store *s, const struct store_key *key, store_entries
     if (c != NULL) {
         start(s, c, store_call_set_key(c, key));
     }
+}
+
+void store_scopes(struct store *s, const struct store_scopes_query *q, store_scopes_fn *on_done,
+                  void *arg)
+{
+    struct store_call *c = store_call_new(s, STORE_OP_SCOPES);
+
+    if (c == NULL) {
+        on_done(arg, err_nomem(), NULL, 0, "");
+        return;
+    }
+    c->on_scopes = on_done;
+    c->arg = arg;
+    start(s, c, store_call_set_tops(c, q));
+}
+
+void store_facts(struct store *s, const char *scope, store_facts_fn *on_done, void *arg)
+{
+    struct store_call *c = store_call_new(s, STORE_OP_FACTS);
+
+    if (c == NULL) {
+        on_done(arg, err_nomem(), NULL);
+        return;
+    }
+    c->on_facts = on_done;
+    c->arg = arg;
+    start(s, c, store_call_set_scope(c, scope));
 }
 
 static void start_on_file(struct store *s, enum store_op op, const char *path,

@@ -105,6 +105,42 @@ void store_page_show(struct store *s, const struct store_query *q, store_show_fn
 void store_referrers(struct store *s, const struct store_key *key, store_entries_fn *on_done,
                      void *arg);
 
+/** What there is of one scope, or of one kind. */
+struct store_tally {
+    char *word; /* the scope, or the kind */
+    uint64_t entries;
+    uint64_t revision;   /* of a kind: the highest */
+    struct wall updated; /* of a kind: the latest change */
+};
+
+/** Which scopes; all is borrowed until the call returns. */
+struct store_scopes_query {
+    char *const *tops; /* NULL-terminated: these, and those below them; NULL: none */
+    const char *after; /* cursor of the page before; NULL or "": the first */
+    size_t limit;      /* 1..STORE_PAGE_MAX */
+};
+/** Gets tallies (borrowed during the call) or an error (taken). @next: as for a page of entries */
+typedef void store_scopes_fn(void *arg, struct err *e, const struct store_tally *scopes, size_t n,
+                             const char *next);
+/** store_scopes() - a page of the scopes that have entries, by their bytes. INPUT, LIMIT: as
+ * store_page() */
+void store_scopes(struct store *s, const struct store_scopes_query *q, store_scopes_fn *on_done,
+                  void *arg);
+
+/** What there is at a scope and below it, and in the file. Borrowed. */
+struct store_facts {
+    const struct store_tally *kinds; /* by their bytes; those that have entries */
+    size_t kinds_n;
+    uint64_t scopes; /* that have entries */
+    uint64_t bytes;  /* of the database, or of the copy: all of it */
+    int64_t version; /* of its schema */
+};
+/** Gets facts or an error (taken). */
+typedef void store_facts_fn(void *arg, struct err *e, const struct store_facts *f);
+/** store_facts() - counted now, on the store's own thread; kv: of the copy, also while it has never been
+ * complete */
+void store_facts(struct store *s, const char *scope, store_facts_fn *on_done, void *arg);
+
 /** What a change by anybody (this agent, another process, another of the fleet) tells: reread what you
  * show. Several changes may be told once; one of ours after its own callback. */
 typedef void store_changed_fn(void *arg);
@@ -179,6 +215,9 @@ struct store_status {
     bool writable; /* false from a write that failed with STORE to the next that does not; kv: false
                       while Vault is away */
     const struct err *error; /* why, NULL when none; kv also: the last entry that it cannot read */
+    struct wall checked;     /* when its integrity was: it was whole, or it would not be open */
+    struct wall refreshed;   /* kv: when all of Vault was known last; 0: not since it was opened */
+    struct wall away_since;  /* kv: since when Vault cannot be had; 0: it can */
 };
 /** store_status() - how it is now, without asking the disk */
 void store_status(const struct store *s, struct store_status *ret);

@@ -11,6 +11,8 @@ enum store_op {
     STORE_OP_GET,
     STORE_OP_PAGE,
     STORE_OP_REFERRERS,
+    STORE_OP_SCOPES,
+    STORE_OP_FACTS,
     STORE_OP_BACKUP,
     STORE_OP_RESTORE,
     STORE_OP_LOOK, /* by the store itself: has somebody else changed something? */
@@ -27,7 +29,8 @@ struct store_wanted {
     char *scope;
     bool below;
     char **scopes; /* in order, each a part of the page; the one that equals scope also stands for
-                      those below when below is set */
+                      those below when below is set. Of STORE_OP_SCOPES: all stand for those below, and
+                      none is below another */
     struct store_place after;
     size_t limit;
 };
@@ -50,15 +53,20 @@ struct store_call {
     struct store_entry *entries;
     size_t entries_n;
     char *cursor;
-    char *text;     /* of show */
-    bool changed;   /* the registry is not what it was */
-    uint64_t total; /* entries in the store, where it keeps count of them */
+    char *text;                  /* of show */
+    struct store_tally *tallies; /* of scopes and facts; owned */
+    size_t tallies_n;
+    struct store_facts facts; /* all but kinds, which are tallies */
+    bool changed;             /* the registry is not what it was */
+    uint64_t total;           /* entries in the store, where it keeps count of them */
     struct err *e;
 
     bool answered;
     store_done_fn *on_done;       /* of commit, backup and restore */
     store_entries_fn *on_entries; /* of get, page and referrers */
     store_text_fn *on_text;       /* of a page that is shown */
+    store_scopes_fn *on_scopes;
+    store_facts_fn *on_facts;
     void *arg;
 };
 TAILQ_HEAD(store_call_list, store_call);
@@ -110,6 +118,9 @@ struct err *store_call_set_changes(struct store_call *c, const struct store_chan
                                    size_t n) MUST_CHECK;
 struct err *store_call_set_key(struct store_call *c, const struct store_key *key) MUST_CHECK;
 struct err *store_call_set_query(struct store_call *c, const struct store_query *q) MUST_CHECK;
+struct err *store_call_set_tops(struct store_call *c, const struct store_scopes_query *q)
+    MUST_CHECK;
+struct err *store_call_set_scope(struct store_call *c, const char *scope) MUST_CHECK;
 
 /** store_key_deinit(), store_key_copy() - a key that owns its texts; NOMEM */
 void store_key_deinit(struct store_key *k);

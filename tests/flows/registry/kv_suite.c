@@ -9,6 +9,7 @@
  */
 #include "store/suite_commit.h"
 #include "store/suite_page.h"
+#include "store/suite_tally.h"
 #include "vault/vault.h"
 
 enum { AGAIN_MS = 200, AGAIN_MAX = 300 };
@@ -90,7 +91,7 @@ static bool is_away(struct err **e)
 
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {SUITE_COMMIT_TESTS, SUITE_PAGE_TESTS};
+    const struct CMUnitTest tests[] = {SUITE_COMMIT_TESTS, SUITE_PAGE_TESTS, SUITE_TALLY_TESTS};
 
     if (argc < 5) {
         return 2;

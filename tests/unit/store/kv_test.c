@@ -3,6 +3,7 @@
 #include "store/kv_impl.h"
 #include "store/suite_commit.h"
 #include "store/suite_page.h"
+#include "store/suite_tally.h"
 
 static struct kv_client client;
 
@@ -238,6 +239,7 @@ static void test_vault_away(void **state)
     assert_false(status.writable);
     assert_int_equal(status.entries, 1);
     assert_string_equal(status.kind, "kv");
+    assert_true(status.refreshed.s > 0 && status.away_since.s >= status.refreshed.s);
     reopen(); /* with nothing but the copy */
     assert_body("cert", "account", "a", "1", 1);
     assert_int_equal(kv.writes, writes);
@@ -246,6 +248,7 @@ static void test_vault_away(void **state)
     assert_ok(put(STORE_UPDATE, "cert", "account", "a", "2"));
     store_status(suite.store, &status);
     assert_true(status.writable);
+    assert_int_equal(status.away_since.s, 0);
 }
 
 /* An empty copy is no empty registry. */
@@ -256,6 +259,9 @@ static void test_never_read(void **state)
     AUTO(answer_deinit) struct answer a = get("cert", "account", "a");
 
     assert_err(take(&a.e), ERR_GONE, "has not been read yet");
+    assert_string_equal(facts_of("account"), ""); /* how the copy is may be asked */
+    assert_true(told_facts.e == NULL && told_facts.facts.bytes > 0);
+    free(take(&told_facts.kinds));
 }
 
 static void test_a_damaged_copy_is_made_anew(void **state)
@@ -291,6 +297,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SUITE_COMMIT_TESTS,
         SUITE_PAGE_TESTS,
+        SUITE_TALLY_TESTS,
         cmocka_unit_test(test_paths),
         cmocka_unit_test(test_damaged_items),
         SUITE_TEST(test_changes_of_others_are_seen),

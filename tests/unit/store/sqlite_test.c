@@ -1,6 +1,7 @@
 /* The contract, on the SQLite store. */
 #include "store/suite_commit.h"
 #include "store/suite_page.h"
+#include "store/suite_tally.h"
 
 static struct err *open_sqlite(struct store **ret)
 {
@@ -9,7 +10,7 @@ static struct err *open_sqlite(struct store **ret)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {SUITE_COMMIT_TESTS, SUITE_PAGE_TESTS};
+    const struct CMUnitTest tests[] = {SUITE_COMMIT_TESTS, SUITE_PAGE_TESTS, SUITE_TALLY_TESTS};
 
     suite_open = open_sqlite;
     return cmocka_run_group_tests(tests, NULL, NULL);
