@@ -110,13 +110,15 @@ class AppRole:
 class Bao:
     name = "one"
 
-    def __init__(self, folder=None, persistent=False, outlives=False, ca=None, listener=None):
+    def __init__(self, folder=None, persistent=False, outlives=False, ca=None, listener=None,
+                 audited=False):
         self._own_folder = folder is None
         self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="bao-"))
         self.folder.mkdir(parents=True, exist_ok=True)
         self.persistent = persistent
         self.outlives = outlives  # goes on when the process that started it ends
         self.listener = listener or {}  # more of its settings: {"tls_max_version": "tls12"}
+        self.audit_path = self.folder / "audit.jsonl" if audited else None
         self.ca = ca or Ca(self.folder / "tls", "OpenBao test CA")
         self.ca_path = self.ca.path
         self.root_token = self.unseal_key = None
@@ -182,6 +184,8 @@ class Bao:
                                   **self.listener}}],
             "api_addr": self.address,
             "cluster_addr": f"https://127.0.0.1:{self.cluster_port}",
+            **({"audit": [{"type": "file", "path": "to-file", "options": {
+                "file_path": str(self.audit_path)}}]} if self.audit_path else {}),
         }))
         env = {"PATH": os.environ.get("PATH", ""), "HOME": str(self.folder)}
         with open(self.folder / "bao.log", "ab") as log:
@@ -254,6 +258,11 @@ class Bao:
                "BAO_TOKEN": self.root_token or ""}
         return subprocess.run([bao_program(), *args], check=True, env=env, text=True,
                               capture_output=True).stdout
+
+    def requests(self, since=0):
+        """What was asked of a server that is audited: its audit device's lines."""
+        lines = map(json.loads, self.audit_path.read_text().splitlines()[since:])
+        return [line for line in lines if line["type"] == "request"]
 
     def seal_status(self):
         return self.api("GET", "sys/seal-status", token="")

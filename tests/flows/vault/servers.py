@@ -39,6 +39,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def setup(self):
         super().setup()
         self.server.fake.connections += 1
+        self.server.fake.open.append(self.connection)
 
     def date_time_string(self, timestamp=None):
         return self._date or super().date_time_string(timestamp)
@@ -97,6 +98,17 @@ class FakeVault:
         self.client_ca = client_ca  # asks for client certificates of this one
         self.answers, self.endless, self.raw, self.requests = {}, {}, {}, []
         self.connections = self.sent = 0
+        self.open = []
+
+    def present(self, ca, names="IP:127.0.0.1", days=2):
+        """From now on another certificate, to connections that are new: the old ones end."""
+        self._context.num_tickets = 0  # a session that is resumed shows no certificate
+        self._context.load_cert_chain(*ca.issue(f"fake{days}", names, days=days))
+        while self.open:
+            try:
+                self.open.pop().shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # it has ended
 
     def next_answer(self, path):
         answer = self.answers.get(path, (403, {}, b'{"errors": ["permission denied"]}'))
@@ -109,7 +121,7 @@ class FakeVault:
 
     def __enter__(self):
         cert, key = self.ca.issue("fake", self.names, days=self.days)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context = context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(cert, key)
         if self.client_ca:
             context.load_verify_locations(self.client_ca)
