@@ -317,3 +317,13 @@ def test_the_configured_proxy_is_used(login, key):
         with Probe({**login, "proxy": tunnel.address, "no_proxy": "127.0.0.1"}) as probe:
             probe.cert(key)
         assert len(tunnel.targets) == 1
+
+
+def test_the_proxy_of_the_environment_is_used(login, key):
+    with Tunnel() as tunnel:
+        with Probe(login, env={"https_proxy": tunnel.address, "no_proxy": ""}) as probe:
+            probe.cert(key)
+        assert tunnel.targets == [login["address"].removeprefix("https://")]
+        with Probe(login, env={"https_proxy": tunnel.address, "no_proxy": "127.0.0.1"}) as probe:
+            probe.cert(key)
+        assert len(tunnel.targets) == 1

@@ -47,8 +47,8 @@ def left_of(bao, accessor):
         token = bao.api("POST", "auth/token/lookup-accessor", {"accessor": accessor})["data"]
         end = datetime.datetime.fromisoformat(token["expire_time"])
         return (end - datetime.datetime.now(datetime.timezone.utc)).total_seconds()
-    except BaoError as e:
-        assert "invalid accessor" in str(e)
+    except BaoError as e:  # 403 to root: a token that is half revoked, found by its accessor only
+        assert "invalid accessor" in str(e) or e.status == 403, e
         return 0
 
 
