@@ -52,7 +52,7 @@ static bool is_over(const struct bind_login *b, const struct login *l)
     const struct vault_conf *c = vault_conf_of(b->deps.vault, l->name);
 
     if (l->until.ms != 0) {
-        return c != NULL || mono_passed(l->until);
+        return mono_passed(l->until);
     }
     return !uses_key(c) || c->login != l->how || !text_eq(c->client_key, l->key_uri);
 }
@@ -71,20 +71,23 @@ static void forget_others(struct bind_login *b)
     }
 }
 
-static void add(struct bind_login *b, const struct vault_conf *c)
+/* NULL, without memory: it is looked for again with the next change. */
+static struct login *add(struct bind_login *b, const struct vault_conf *c, const char *name)
 {
     struct login *l = calloc(1, sizeof *l);
 
     if (l == NULL) {
-        return; /* looked for again with the next change */
+        return NULL;
     }
     LIST_INSERT_HEAD(&b->logins, l, link);
     l->how = c->login;
-    l->name = text_copy(c->name);
+    l->name = text_copy(name);
     l->key_uri = text_copy(c->client_key);
     if (l->name == NULL || l->key_uri == NULL) {
         login_free(l);
+        return NULL;
     }
+    return l;
 }
 
 static void find_logins(struct bind_login *b)
@@ -97,7 +100,7 @@ static void find_logins(struct bind_login *b)
         const struct vault_conf *c = vault_conf_of(b->deps.vault, s.name);
 
         if (uses_key(c) && login_find(b, c->name) == NULL) {
-            add(b, c);
+            add(b, c, c->name);
         }
     }
 }
@@ -350,32 +353,29 @@ void bind_login_tokens(struct bind_login *b)
 
 /* --- configurations that are tried out ---------------------------------------------------------- */
 
-/* A server that is put and has the same login. */
-static const struct vault_conf *twin_of(const struct bind_login *b, const struct vault_conf *conf)
+/* Who logs in like this: a server that is put, or a trial. */
+static struct login *like(const struct bind_login *b, const struct vault_conf *conf, bool is_trial)
 {
-    const struct login *l;
+    struct login *l;
 
     LIST_FOREACH(l, &b->logins, link)
     {
-        if (l->until.ms == 0 && l->how == conf->login && text_eq(l->key_uri, conf->client_key)) {
-            return vault_conf_of(b->deps.vault, l->name);
+        if ((l->until.ms != 0) == is_trial && l->how == conf->login &&
+            text_eq(l->key_uri, conf->client_key)) {
+            return l;
         }
     }
     return NULL;
 }
 
+/* A trial has a name that no server has: it must not come between one and its key. */
 static struct login *trial_of(struct bind_login *b, const struct vault_conf *conf)
 {
-    struct login *l = login_find(b, conf->name);
+    struct login *l = like(b, conf, true);
+    AUTO(auto_free) char *name =
+        l == NULL ? text_fmt("%s (trial %u)", conf->name, ++b->trials) : NULL;
 
-    if (l != NULL && (l->how != conf->login || !text_eq(l->key_uri, conf->client_key))) {
-        login_free(l); /* of the one that was tried before */
-        l = NULL;
-    }
-    if (l == NULL) {
-        add(b, conf);
-        l = login_find(b, conf->name);
-    }
+    l = l == NULL ? add(b, conf, name) : l;
     if (l != NULL) {
         l->until = mono_in(BIND_LOGIN_TRIAL_MS);
         l->is_shared = conf->client_key_shared;
@@ -386,9 +386,11 @@ static struct login *trial_of(struct bind_login *b, const struct vault_conf *con
 void bind_login_fill(struct bind_login *b, struct vault_conf *conf)
 {
     find_logins(b);
-    const struct vault_conf *twin = uses_key(conf) ? twin_of(b, conf) : NULL;
+    const struct login *put = uses_key(conf) ? like(b, conf, false) : NULL;
 
-    if (twin != NULL) {
+    if (put != NULL) {
+        const struct vault_conf *twin = vault_conf_of(b->deps.vault, put->name);
+
         conf->name = twin->name;
         conf->client_public_pem = twin->client_public_pem;
         conf->client_problem = twin->client_problem;
@@ -410,6 +412,7 @@ void bind_login_fill(struct bind_login *b, struct vault_conf *conf)
         e = known(b, l, &l->public_pem);
     }
     l->told = e != NULL ? text_copy(err_text(e)) : NULL;
+    conf->name = l->name;
     conf->client_public_pem = l->public_pem;
     conf->client_problem = l->told;
     conf->client_problem_passes = e != NULL;

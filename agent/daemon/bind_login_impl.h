@@ -52,6 +52,7 @@ struct bind_login {
     LIST_HEAD(, reading) readings;
     LIST_HEAD(, signing) signings;
     struct login_pace strangers; /* questions for no login of ours */
+    unsigned trials;             /* so far */
 };
 
 /** login_find() - by the server's name; NULL */

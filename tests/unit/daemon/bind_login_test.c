@@ -161,20 +161,39 @@ static void test_a_trial_of_its_own(void **state)
     assert_null(c.client_problem);
     assert_non_null(c.client_public_pem);
     assert_non_null(strstr(c.client_cert_pem, "BEGIN CERTIFICATE"));
-    ask("connector", "pkcs11:object=login", false);
+    assert_string_equal(c.name, "connector (trial 1)");
+    ask(c.name, "pkcs11:object=login", false);
     assert_null(f.answer);
-    c = trial(VAULT_LOGIN_TOKEN_KEY); /* another one takes its place */
+    c = trial(VAULT_LOGIN_TOKEN_KEY); /* another one, beside it */
     bind_login_fill(binder, &c);
     assert_non_null(c.client_public_pem);
-    ask("connector", "pkcs11:object=login", true);
+    ask(c.name, "pkcs11:object=login", true);
     assert_null(f.answer);
-    assert_int_equal(f.signs, 2);
+    ask("connector (trial 1)", "pkcs11:object=login", false);
+    assert_null(f.answer);
+    assert_int_equal(f.signs, 3);
     assert_int_equal(f.puts, 0);
     clock_ms.ms += BIND_LOGIN_TRIAL_MS;
     bind_login_look(binder);
     f.signs = 0;
-    ask("connector", "pkcs11:object=login", true);
-    assert_refused(ERR_DENIED, "no login of a server 'connector'");
+    ask("connector (trial 1)", "pkcs11:object=login", false);
+    assert_refused(ERR_DENIED, "no login of a server 'connector (trial 1)'");
+}
+
+static void test_a_trial_beside_a_server_of_its_name(void **state)
+{
+    struct vault_conf c = trial(VAULT_LOGIN_TOKEN_KEY);
+
+    (void)state;
+    c.name = "vault";
+    c.client_key = "pkcs11:object=other";
+    add_server("vault", VAULT_LOGIN_TOKEN_KEY);
+    bind_login_look(binder);
+    bind_login_fill(binder, &c);
+    assert_string_not_equal(c.name, "vault");
+    assert_int_equal(f.puts, 1);
+    ask("vault", "pkcs11:object=login", true);
+    assert_null(f.answer);
 }
 
 static void test_a_trial_with_the_key_of_an_identity(void **state)
@@ -202,11 +221,17 @@ int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        CASE(test_others_are_left_alone),   CASE(test_a_key_is_put_once),
-        CASE(test_a_key_that_is_not_there), CASE(test_a_certificate_is_read_and_put),
-        CASE(test_no_certificate),          CASE(test_a_token_that_cannot_be_read_changes_nothing),
-        CASE(test_freed_while_it_reads),    CASE(test_a_trial_of_a_login_that_is_put),
-        CASE(test_a_trial_of_its_own),      CASE(test_a_trial_with_the_key_of_an_identity),
+        CASE(test_others_are_left_alone),
+        CASE(test_a_key_is_put_once),
+        CASE(test_a_key_that_is_not_there),
+        CASE(test_a_certificate_is_read_and_put),
+        CASE(test_no_certificate),
+        CASE(test_a_token_that_cannot_be_read_changes_nothing),
+        CASE(test_freed_while_it_reads),
+        CASE(test_a_trial_of_a_login_that_is_put),
+        CASE(test_a_trial_of_its_own),
+        CASE(test_a_trial_with_the_key_of_an_identity),
+        CASE(test_a_trial_beside_a_server_of_its_name),
     };
 
     return cmocka_run_group_tests_name("daemon/bind_login", tests, NULL, NULL);
