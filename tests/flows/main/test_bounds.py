@@ -1,0 +1,54 @@
+"""How often a server is asked that refuses, counted by the server itself: its audit device."""
+
+import collections
+import time
+
+import pytest
+
+from main.conftest import MOUNT, ROLE
+from stage.agent import wait_for
+from stage.bao import Bao, write_private
+from stage.sshd import me
+
+IDENTITIES, SECONDS = 10, 70
+TRIES = 2  # of one certificate: the first, and one after a minute; each may be doubted once
+LOGINS = 6 + 7  # a burst, and one in ten seconds
+
+
+@pytest.fixture
+def audited(tmp_path):
+    with Bao(tmp_path / "bao", audited=True) as bao:
+        bao.enable_ssh(MOUNT, ROLE, allowed_users=me(), ttl="30m")
+        bao.allow_sign("other", f"{MOUNT}/other")
+        yield bao
+
+
+def signer(bao, folder):
+    role = bao.enable_approle("refused", policies=["other"])
+    return {"name": "vault", "vault": {
+        "address": bao.address, "ca-bundle": str(bao.ca_path), "login": {
+            "method": "approle", "role-id-file": str(write_private(folder / "role", role.role_id)),
+            "secret-id-file": str(write_private(folder / "secret", role.secret_id()))}}}
+
+
+def test_a_refusal_by_policy_for_more_than_a_minute(bench, audited):
+    names = [f"i{n}" for n in range(IDENTITIES)]
+    agent = bench.agent([bench.identity(name, label="web") for name in names],
+                        [signer(audited, bench.folder)])
+    bench.with_key(agent)
+    before = len(audited.audit_path.read_text().splitlines())
+    with agent:
+        wait_for(agent.log, lambda: all(agent.cert(n)["state"] == "refused" for n in names))
+        until = time.monotonic() + SECONDS
+        while time.monotonic() < until:
+            assert agent.list_blobs() == []  # somebody asks all the time
+            time.sleep(0.1)
+        assert "permission denied" in agent.cert("i0")["error"]["text"]
+        asked = collections.Counter(r["request"]["path"] for r in audited.requests(before))
+        signs, logins = asked.pop(f"{MOUNT}/sign/{ROLE}"), asked.pop("auth/approle/login")
+        assert IDENTITIES <= signs <= IDENTITIES * TRIES * 2, asked
+        assert 1 <= logins <= LOGINS, asked
+        assert sum(asked.values()) <= LOGINS + IDENTITIES * TRIES, asked  # is the token still good?
+        audited.allow_sign("other", f"{MOUNT}/{ROLE}")  # and without a restart
+        agent.holdfast("renew", "i0")
+        assert agent.wait_active("i0")
