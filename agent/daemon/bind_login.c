@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #include "daemon/bind_login_impl.h"
-#include "daemon/login_cert.h"
+#include "enroll/enroll.h"
 
 /* --- who logs in with a key --------------------------------------------------------------------- */
 
@@ -184,7 +184,11 @@ static struct err *known(const struct bind_login *b, const struct login *l, char
                 ? err_new(ERR_NOT_FOUND, "%s", l->problem)
                 : err_new(ERR_BUSY, "login key %s: its certificate is being read", l->key_uri);
     }
-    return e != NULL ? e : login_public_pem(l->key, ret_pem);
+    if (e == NULL) {
+        *ret_pem = enroll_public_pem(l->key);
+        e = *ret_pem != NULL ? NULL : err_nomem();
+    }
+    return e;
 }
 
 static void tell(const struct bind_login *b, const struct login *l)
@@ -205,17 +209,17 @@ static void take_certs(struct login *l, struct err *failed, const struct remote_
                        size_t n)
 {
     AUTO(err_free) struct err *e = failed;
-    AUTO(auto_free) char *pem = NULL;
+    AUTO(enroll_cert_deinit) struct enroll_cert cert = {0};
 
     if (e != NULL && l->cert_pem != NULL) {
         return; /* what was read before holds until the token can be read again */
     }
     if (e == NULL) {
-        e = login_chain(certs, n, l->key, wall_now(), &pem);
+        e = enroll_cert_choose(certs, n, l->key, wall_now(), &cert);
     }
     free(l->cert_pem);
     free(l->problem);
-    l->cert_pem = take(&pem);
+    l->cert_pem = e == NULL ? enroll_cert_full_pem(&cert) : NULL;
     l->problem = err_is(e, ERR_NOT_FOUND)
                      ? text_fmt("login key %s: %s (holdfast enroll %s gets one)", l->key_uri,
                                 err_text(e), l->name)

@@ -7,10 +7,11 @@
  * identity's as well signs no login unless the configuration says that they are one. Each answer, yes or
  * no, is in the audit trail.
  */
+#include <openssl/err.h>
+#include <openssl/x509.h>
 #include <stdlib.h>
 
 #include "daemon/bind_login_impl.h"
-#include "daemon/login_cert.h"
 
 enum { MINUTE_MS = 60 * 1000 };
 
@@ -50,6 +51,20 @@ static void on_signed(void *arg, struct err *e, struct view raw)
     signing_free(s);
 }
 
+/* SubjectPublicKeyInfo, in DER. */
+static struct err *put_spki(const struct ssh_key *key, struct buf *out)
+{
+    unsigned char *der = NULL;
+    int len = i2d_PUBKEY(ssh_key_evp(key), &der);
+
+    ERR_clear_error();
+    if (len > 0) {
+        buf_put(out, der, (size_t)len);
+    }
+    OPENSSL_free(der);
+    return len > 0 ? buf_check(out, "a public key") : err_nomem();
+}
+
 static struct err *judge(const struct bind_login *b, const struct login *l,
                          const struct remote_key *k, const struct vault_question *q,
                          enum policy_statement *ret)
@@ -61,7 +76,7 @@ static struct err *judge(const struct bind_login *b, const struct login *l,
 
     buf_init(&spki, 0);
     if (e == NULL) {
-        e = login_spki(key, &spki);
+        e = put_spki(key, &spki);
     }
     if (e != NULL) {
         return e;

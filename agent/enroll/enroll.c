@@ -42,6 +42,7 @@ static void en_free(struct enroll *en)
     remote_key_unref(&en->key);
     free(en->public_pem);
     enroll_cert_deinit(&en->found);
+    free(en->shown_pem);
     free(en);
 }
 

@@ -263,14 +263,10 @@ struct err *enroll_prove(const struct enroll_asked *asked, const char *cert_pem,
     }
     if (e == NULL) {
         drop(chain, sk_X509_value(own, 0));
-        e = enroll_cert_of(sk_X509_value(own, 0), &c);
+        e = enroll_cert_with(sk_X509_value(own, 0), chain, &c);
     }
     if (e == NULL) {
         e = check_all(sk_X509_value(own, 0), chain, &c, asked);
-    }
-    if (e == NULL) {
-        auto_free(&c.chain_pem);
-        e = enroll_pem_write(chain, &c.chain_pem);
     }
     if (e != NULL) {
         return err_add(e, "the certificate that came is refused");

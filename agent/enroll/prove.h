@@ -21,7 +21,7 @@ struct enroll_asked {
 
 /** A certificate, read. */
 struct enroll_cert {
-    char *pem, *chain_pem;  /* the chain without it; "" for none */
+    char *pem, *chain_pem;  /* the chain without it and without a root; "" for none */
     struct buf der;         /* of the certificate alone */
     char *serial;           /* "4d:3c:..." as Vault writes it */
     char *subject, *issuer; /* "CN = web" */
@@ -44,13 +44,11 @@ struct err *enroll_prove(const struct enroll_asked *asked, const char *cert_pem,
                          const char *chain_pem, struct enroll_cert *ret) MUST_CHECK;
 void enroll_cert_deinit(struct enroll_cert *c);
 
-/** enroll_cert_read() - read a certificate without judging it: one on a token
+/** enroll_cert_read_pem() - read the first certificate of a text, without judging it
  * Errors: CERT, NOMEM */
-struct err *enroll_cert_read(struct view der, struct enroll_cert *ret) MUST_CHECK;
-/** enroll_cert_read_pem() - the same of a PEM text: its first certificate */
 struct err *enroll_cert_read_pem(const char *pem, struct enroll_cert *ret) MUST_CHECK;
-/** enroll_cert_is_for() - has it this key */
-bool enroll_cert_is_for(const struct enroll_cert *c, const struct ssh_key *key);
+/** enroll_public_pem() - SubjectPublicKeyInfo of a key (caller owns; NULL: no memory) */
+char *enroll_public_pem(const struct ssh_key *key);
 /** enroll_cert_due() - when to renew it: two thirds of its time */
 struct wall enroll_cert_due(const struct enroll_cert *c);
 

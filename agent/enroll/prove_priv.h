@@ -6,7 +6,7 @@
 #include "enroll/names.h"
 #include "enroll/prove.h"
 
-/* What read.c gives to prove.c. */
+/* What read.c and chain.c give to each other and to prove.c. */
 
 /** enroll_pem_read() - all certificates of a PEM text, none for ""; CERT, LIMIT, NOMEM */
 struct err *enroll_pem_read(const char *pem, STACK_OF(X509) * *ret) MUST_CHECK;
@@ -14,6 +14,10 @@ struct err *enroll_pem_read(const char *pem, STACK_OF(X509) * *ret) MUST_CHECK;
 struct err *enroll_pem_write(STACK_OF(X509) * list, char **ret) MUST_CHECK;
 /** enroll_cert_of() - what a certificate says */
 struct err *enroll_cert_of(X509 *cert, struct enroll_cert *ret) MUST_CHECK;
+/** enroll_chain_above() - who issued @x, and so on, out of @from, but no root */
+struct err *enroll_chain_above(X509 *x, STACK_OF(X509) * from, STACK_OF(X509) * *ret) MUST_CHECK;
+/** enroll_cert_with() - what a certificate says, with that chain */
+struct err *enroll_cert_with(X509 *x, STACK_OF(X509) * from, struct enroll_cert *ret) MUST_CHECK;
 /** enroll_name_line() - "CN = web" (caller owns; NULL: no memory) */
 char *enroll_name_line(const X509_NAME *name);
 

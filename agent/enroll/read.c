@@ -190,18 +190,6 @@ struct err *enroll_cert_of(X509 *cert, struct enroll_cert *ret)
     return e;
 }
 
-struct err *enroll_cert_read(struct view der, struct enroll_cert *ret)
-{
-    const unsigned char *p = der.p;
-    AUTO(enroll_x509_auto) X509 *cert =
-        der.len <= ENROLL_PEM_MAX_BYTES ? d2i_X509(NULL, &p, (long)der.len) : NULL;
-
-    if (cert == NULL || p != der.p + der.len) {
-        return err_openssl(ERR_CERT, "this is no X.509 certificate");
-    }
-    return enroll_cert_of(cert, ret);
-}
-
 struct err *enroll_cert_read_pem(const char *pem, struct enroll_cert *ret)
 {
     AUTO(enroll_stack_auto) STACK_OF(X509) *list = NULL;
@@ -213,18 +201,21 @@ struct err *enroll_cert_read_pem(const char *pem, struct enroll_cert *ret)
     return e != NULL ? e : enroll_cert_of(sk_X509_value(list, 0), ret);
 }
 
-bool enroll_cert_is_for(const struct enroll_cert *c, const struct ssh_key *key)
-{
-    const unsigned char *p = c->der.data;
-    AUTO(enroll_x509_auto) X509 *cert = d2i_X509(NULL, &p, (long)c->der.len);
-    EVP_PKEY *public = cert != NULL ? X509_get0_pubkey(cert) : NULL;
-    bool same = public != NULL && EVP_PKEY_eq(public, ssh_key_evp(key)) == 1;
-
-    ERR_clear_error();
-    return same;
-}
-
 struct wall enroll_cert_due(const struct enroll_cert *c)
 {
     return (struct wall){c->not_before.s + (c->not_after.s - c->not_before.s) / 3 * 2};
+}
+
+char *enroll_public_pem(const struct ssh_key *key)
+{
+    AUTO(bio_free) BIO *bio = BIO_new(BIO_s_mem());
+    char *p = NULL;
+
+    if (bio == NULL || PEM_write_bio_PUBKEY(bio, ssh_key_evp(key)) != 1) {
+        ERR_clear_error();
+        return NULL;
+    }
+    long len = BIO_get_mem_data(bio, &p);
+
+    return view_dup(view_of(p, (size_t)len));
 }

@@ -34,6 +34,7 @@ struct enroll {
     struct remote_key *key; /* a reference */
     char *public_pem;
     struct enroll_cert found; /* on the token; .pem NULL: none */
+    char *shown_pem;          /* what run_vault.c logs in with: a certificate and its chain */
     struct enroll_x509 *x;
     uint64_t call; /* of vault/ */
     bool issuing, stored, needs_one_time;

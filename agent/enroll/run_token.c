@@ -179,33 +179,20 @@ void run_key(struct enroll *en)
 
 /* --- look --------------------------------------------------------------------------------------- */
 
-/* The valid certificate of this key that lasts longest. */
-static void keep_best(struct enroll *en, const struct remote_cert *on_token)
-{
-    int64_t now = wall_now().s;
-    AUTO(enroll_cert_deinit) struct enroll_cert c = {0};
-    AUTO(err_free) struct err *unreadable = enroll_cert_read(on_token->der, &c);
-
-    if (unreadable == NULL && enroll_cert_is_for(&c, remote_key_public(en->key)) &&
-        c.not_before.s <= now + ENROLL_SKEW_S && c.not_after.s > now &&
-        c.not_after.s > en->found.not_after.s) {
-        enroll_cert_deinit(&en->found);
-        en->found = c;
-        c = (struct enroll_cert){0};
-    }
-}
-
 static void on_certs(void *arg, struct err *e, const struct remote_cert *certs, size_t n)
 {
     struct enroll *en = arg;
+    AUTO(err_free) struct err *none = NULL;
     char until[WALL_TEXT_BYTES];
 
     if (!run_back(en)) {
         err_free(&e);
         return;
     }
-    for (size_t i = 0; e == NULL && i < n; i++) {
-        keep_best(en, &certs[i]);
+    if (e == NULL) {
+        none = enroll_cert_choose(certs, n, remote_key_public(en->key), wall_now(), &en->found);
+        e = none == NULL || err_is(none, ERR_NOT_FOUND) || err_is(none, ERR_CERT) ? NULL
+                                                                                  : take(&none);
     }
     bool there = en->found.pem != NULL && text_eq(en->found.common_name, en->common_name);
 
@@ -213,7 +200,7 @@ static void on_certs(void *arg, struct err *e, const struct remote_cert *certs, 
     if (e != NULL) {
         run_fail(en, e);
     } else if (en->found.pem == NULL) {
-        run_done(en, VAULT_STEP_OK, "no valid certificate for this key is on the token");
+        run_done(en, VAULT_STEP_OK, "%s", err_text(none));
     } else {
         wall_text(en->found.not_after, until);
         run_done(en, VAULT_STEP_OK, "a certificate of %s for %s, until %s, is on the token%s",

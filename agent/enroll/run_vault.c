@@ -26,13 +26,15 @@ static struct vault_conf by_one_time(const struct enroll *en)
 }
 
 /* The server, logged in to with the certificate that the token has. */
-static struct vault_conf by_cert(const struct enroll *en)
+static struct vault_conf by_cert(struct enroll *en)
 {
     struct vault_conf c = en->login;
 
+    auto_free(&en->shown_pem);
+    en->shown_pem = enroll_cert_full_pem(run_cert(en));
     c.client_public_pem = en->public_pem;
-    c.client_problem = NULL;
-    c.client_cert_pem = run_cert(en)->pem;
+    c.client_problem = en->shown_pem != NULL ? NULL : "out of memory";
+    c.client_cert_pem = en->shown_pem;
     return c;
 }
 

@@ -8,7 +8,6 @@
  */
 #include "enroll/x509.h"
 
-#include <openssl/pem.h>
 #include <stdlib.h>
 
 struct enroll_x509 {
@@ -205,21 +204,16 @@ static void on_stored(void *arg, struct err *e)
 
 void enroll_x509_store(struct enroll_x509 *x, enroll_done_fn *on_done, void *arg)
 {
+    AUTO(buf_deinit) struct buf pile;
+
     wait_for(x, on_done, arg);
-    x->storing = true;
-    remote_cert_store(x->conf.remote, x->conf.key, buf_view(&x->cert.der), on_stored, x);
-}
+    buf_init(&pile, 0);
+    struct err *e = enroll_cert_pile(&x->cert, &pile);
 
-char *enroll_public_pem(const struct ssh_key *key)
-{
-    BIO *bio = BIO_new(BIO_s_mem());
-    char *p = NULL, *text = NULL;
-
-    if (bio != NULL && PEM_write_bio_PUBKEY(bio, ssh_key_evp(key)) == 1) {
-        long len = BIO_get_mem_data(bio, &p);
-
-        text = view_dup(view_of(p, (size_t)len));
+    if (e != NULL) {
+        on_done(arg, e);
+        return;
     }
-    BIO_free(bio);
-    return text;
+    x->storing = true;
+    remote_cert_store(x->conf.remote, x->conf.key, buf_view(&pile), on_stored, x);
 }

@@ -1,7 +1,7 @@
 #ifndef HF_ENROLL_X509_H
 #define HF_ENROLL_X509_H
 
-#include "enroll/prove.h"
+#include "enroll/chain.h"
 #include "pkcs11/remote/remote.h"
 #include "vault/vault.h"
 
@@ -41,8 +41,5 @@ struct err *enroll_x509_prove(struct enroll_x509 *x) MUST_CHECK;
 void enroll_x509_store(struct enroll_x509 *x, enroll_done_fn *on_done, void *arg);
 /** enroll_x509_cert() - what was proven; borrowed */
 const struct enroll_cert *enroll_x509_cert(const struct enroll_x509 *x);
-
-/** enroll_public_pem() - SubjectPublicKeyInfo of a key (caller owns; NULL: no memory) */
-char *enroll_public_pem(const struct ssh_key *key);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * Which certificate a login key logs in with, out of what lies on a token. Keys and certificates are
+ * Which certificate a login key logs in with, out of what lies on a token, and what is shown with it. Keys and certificates are
  * made here, for a day that is fixed.
  */
 #include <setjmp.h>
@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/login_cert.h"
+#include "enroll/enroll.h"
 
 enum { DAY_S = 24 * 3600, ON_TOKEN_MAX = 16 };
 
@@ -71,11 +71,22 @@ static void put_bytes(const char *bytes, size_t len)
     on_token[n++] = (struct remote_cert){.label = "?", .der = {der, len}};
 }
 
+static struct err *full(char **ret_pem)
+{
+    AUTO(enroll_cert_deinit) struct enroll_cert c = {0};
+    struct err *e = enroll_cert_choose(on_token, n, key, now, &c);
+
+    if (e == NULL) {
+        *ret_pem = enroll_cert_full_pem(&c);
+    }
+    return e;
+}
+
 /* The chain is of these certificates and no more. */
 static void assert_chain(X509 *const *expected, size_t expected_n)
 {
     AUTO(auto_free) char *pem = NULL;
-    struct err *e = login_chain(on_token, n, key, now, &pem);
+    struct err *e = full(&pem);
 
     if (e != NULL) {
         fail_msg("%s", err_text(e));
@@ -96,7 +107,7 @@ static void assert_chain(X509 *const *expected, size_t expected_n)
 static void assert_none(enum err_code code, const char *words)
 {
     char *pem = NULL;
-    AUTO(err_free) struct err *e = login_chain(on_token, n, key, now, &pem);
+    AUTO(err_free) struct err *e = full(&pem);
 
     assert_true(err_is(e, code));
     assert_null(pem);
@@ -159,32 +170,47 @@ static void test_a_chain_that_goes_round(void **state)
     put("host", ours, "a", ca_key, -1, 9);
     put("a", ca_key, "b", middle_key, -1, 9);
     put("b", middle_key, "a", ca_key, -1, 9);
-    assert_null(login_chain(on_token, n, key, now, &pem));
+    assert_null(full(&pem));
     for (const char *p = pem; (p = strstr(p, "BEGIN CERTIFICATE")) != NULL; p++) {
         certs++;
     }
-    assert_int_equal(certs, LOGIN_CHAIN_MAX);
+    assert_int_equal(certs, 1 + ENROLL_CHAIN_MAX);
 }
 
-static void test_the_key_itself(void **state)
+/* As a token takes it: what was chosen, then those above it. */
+static void test_a_pile(void **state)
 {
-    AUTO(buf_deinit) struct buf der;
-    AUTO(auto_free) char *pem = NULL;
-    unsigned char *expected = NULL;
-    int len = i2d_PUBKEY(ours, &expected);
+    AUTO(enroll_cert_deinit) struct enroll_cert c = {0};
+    AUTO(buf_deinit) struct buf pile;
 
     (void)state;
-    buf_init(&der, 0);
-    assert_null(login_spki(key, &der));
-    assert_true(view_eq(buf_view(&der), view_of(expected, (size_t)len)));
-    assert_null(login_public_pem(key, &pem));
-    BIO *bio = BIO_new_mem_buf(pem, -1);
-    EVP_PKEY *read = PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
+    put("middle", middle_key, "CA", ca_key, -99, 99);
+    put("middle", middle_key, "CA", ca_key, -99, 199); /* renewed: the longer */
+    put("host", ours, "middle", middle_key, -1, 9);
+    assert_null(enroll_cert_choose(on_token, n, key, now, &c));
+    buf_init(&pile, 0);
+    assert_null(enroll_cert_pile(&c, &pile));
+    assert_int_equal(pile.len, on_token[2].der.len + on_token[1].der.len);
+    assert_memory_equal(pile.data, on_token[2].der.p, on_token[2].der.len);
+    assert_memory_equal(pile.data + on_token[2].der.len, on_token[1].der.p, on_token[1].der.len);
+}
 
-    assert_int_equal(EVP_PKEY_eq(read, ours), 1);
-    EVP_PKEY_free(read);
-    BIO_free(bio);
-    OPENSSL_free(expected);
+static void test_a_clock_that_is_a_little_slow(void **state)
+{
+    AUTO(auto_free) char *pem = NULL;
+
+    (void)state;
+    X509 *x = put("host", ours, "CA", ca_key, 0, 9);
+
+    n--;
+    ASN1_TIME_set(X509_getm_notBefore(x), now.s + ENROLL_SKEW_S);
+    X509_sign(x, ca_key, EVP_sha256());
+    OPENSSL_free((void *)(uintptr_t)on_token[n].der.p);
+    unsigned char *der = NULL;
+
+    on_token[n].der.len = (size_t)i2d_X509(x, &der);
+    on_token[n++].der.p = der;
+    assert_null(full(&pem));
 }
 
 static int set_up(void **state)
@@ -227,8 +253,9 @@ int main(void)
         CASE(test_none_that_is_valid),
         CASE(test_the_chain_without_its_root),
         CASE(test_a_chain_that_goes_round),
-        CASE(test_the_key_itself),
+        CASE(test_a_pile),
+        CASE(test_a_clock_that_is_a_little_slow),
     };
 
-    return cmocka_run_group_tests_name("daemon/login_cert", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("enroll/chain", tests, NULL, NULL);
 }
