@@ -8,10 +8,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "cli/table.h"
+
 int cli_fail(struct err *e)
 {
+    AUTO(auto_free) char *text = text_fmt("holdfast: %s", err_text(e));
+
     fflush(stdout);
-    fprintf(stderr, "holdfast: %s\n", err_text(e));
+    text_wrapped(stderr, 0, text != NULL ? text : err_text(e));
     err_free(&e);
     return CLI_FAILED;
 }

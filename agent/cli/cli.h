@@ -70,6 +70,9 @@ struct err *cli_confirm(const struct cli *c, const char *nothing, const char *fm
 /** cli_ask_secret() - a line from the terminal, which does not show it. PIN: there is no terminal, or
  * nothing was typed, as @what says ("the PIN") */
 struct err *cli_ask_secret(const char *prompt, const char *what, struct secret **ret) MUST_CHECK;
+/** cli_unlock() - where an agent was started for this command and a person sits at the terminal, ask for
+ * the PINs of its locked tokens; only an empty answer leaves one locked */
+struct err *cli_unlock(struct cli *c) MUST_CHECK;
 /** cli_read() - a whole file, or standard input for "-"; at most @max_bytes */
 struct err *cli_read(const char *path, size_t max_bytes, struct buf *out) MUST_CHECK;
 /** cli_absolute() - a path as another process has to be told it (caller owns; NULL: no memory) */

@@ -65,12 +65,16 @@ static struct err *revoke_body(struct cli *c, json_t **ret)
     json_t *body = json_object();
     struct err *e = NULL;
 
+    if ((file != NULL) + (cli_option(c, "serial") != NULL) + (cli_option(c, "key-id") != NULL) !=
+        1) {
+        e = err_new(ERR_INPUT, "say what to revoke: --serial, --key-id or --cert-file");
+    }
     for (size_t i = 0; i < ARRAY_LEN(members); i++) {
         if (cli_option(c, members[i][0]) != NULL) {
             json_object_set_new(body, members[i][1], json_string(cli_option(c, members[i][0])));
         }
     }
-    if (file != NULL) {
+    if (e == NULL && file != NULL) {
         AUTO(buf_deinit) struct buf text;
 
         buf_init(&text, 0);

@@ -123,13 +123,13 @@ static struct err *set_token_of_file(struct cli *c, json_t *body)
         token.len--;
     }
     if (e == NULL && token.len == 0) {
-        e = err_new(ERR_INPUT, "it is empty");
+        e = err_new(ERR_INPUT, "%s is empty", path);
     }
     if (e == NULL) {
         json_object_set_new(body, "one_time_token",
                             json_stringn((const char *)token.data, token.len));
     }
-    return err_add(e, "--token-file %s", path);
+    return err_add(e, "--token-file");
 }
 
 static struct err *enroll_body(struct cli *c, json_t **ret)
@@ -240,6 +240,9 @@ int cmd_enroll(struct cli *c)
     if (e == NULL) {
         e = session_open(c, SESSION_TOKENS);
     }
+    if (e == NULL) {
+        e = cli_unlock(c);
+    }
     int status = e != NULL ? cli_fail(e) : enroll(c, body, &p);
 
     json_decref(p.end);
@@ -261,6 +264,9 @@ int cmd_key_certify(struct cli *c)
     e = common_body(c, cli_option(c, "signer"), cli_option(c, "common-name"), &body);
     if (e == NULL) {
         e = session_open(c, SESSION_TOKENS);
+    }
+    if (e == NULL) {
+        e = cli_unlock(c);
     }
     int status = e != NULL ? cli_fail(e) : run(c, path, body, &p);
 

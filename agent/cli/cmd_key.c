@@ -8,11 +8,17 @@
 #include "cli/session.h"
 #include "cli/table.h"
 
+static struct err *open_unlocked(struct cli *c)
+{
+    struct err *e = session_open(c, SESSION_BARE);
+
+    return e == NULL ? cli_unlock(c) : e;
+}
+
 static void add_key(struct table *t, const json_t *key)
 {
     const char *problem = json_text(key, "problem");
-    const char *cells[] = {json_text(key, "label"), json_text(key, "type"), json_text(key, "id"),
-                           json_text(key, "token"),
+    const char *cells[] = {json_text(key, "label"), json_text(key, "type"), json_text(key, "token"),
                            problem[0] != '\0' ? problem : json_text(key, "fingerprint")};
 
     table_row(t, cells);
@@ -20,14 +26,14 @@ static void add_key(struct table *t, const json_t *key)
 
 int cmd_key_list(struct cli *c)
 {
-    static const char *const heads[] = {"LABEL", "TYPE", "ID", "TOKEN", "~FINGERPRINT", NULL};
+    static const char *const heads[] = {"LABEL", "TYPE", "TOKEN", "~FINGERPRINT", NULL};
     const char *token = cli_option(c, "token");
     AUTO(auto_free) char *escaped = session_escape(token != NULL ? token : "");
     AUTO(auto_free) char *path = text_fmt("/keys%s%s", token != NULL ? "?token=" : "", escaped);
     json_t *keys = NULL;
     size_t i;
     const json_t *key;
-    struct err *e = session_open(c, SESSION_BARE);
+    struct err *e = open_unlocked(c);
 
     if (e == NULL) {
         e = session_call(c->session, "GET", path, NULL, &keys);
@@ -124,7 +130,7 @@ int cmd_key_generate(struct cli *c)
     struct err *e = generate_body(c, &body);
 
     if (e == NULL) {
-        e = session_open(c, SESSION_BARE);
+        e = open_unlocked(c);
     }
     if (e == NULL) {
         e = session_call(c->session, "POST", "/keys", json_incref(body), &key);
@@ -145,7 +151,7 @@ int cmd_key_generate(struct cli *c)
 static struct err *get_key(struct cli *c, char **ret_path, json_t **ret)
 {
     AUTO(auto_free) char *escaped = session_escape(cli_argument(c, 0));
-    struct err *e = session_open(c, SESSION_BARE);
+    struct err *e = open_unlocked(c);
 
     *ret_path = text_fmt("/keys/%s", escaped);
     return e != NULL ? e : session_call(c->session, "GET", *ret_path, NULL, ret);

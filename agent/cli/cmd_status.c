@@ -100,26 +100,31 @@ static void print_identities(const json_t *root)
     table_print(&t, "No identity is configured.");
 }
 
-static bool say(const char *what, const char *name, const json_t *error)
+/* A problem, unless its text, or one that it ends in, is among @said: one cause has many victims. */
+static void say(char ***said, const char *what, const char *name, const json_t *error)
 {
     const char *text = json_string_value(error);
 
     if (text == NULL) {
         text = json_text(error, "text");
     }
-    if (text[0] == '\0') {
-        return false;
+    for (size_t i = 0; i < text_list_len(*said); i++) {
+        if (strstr(text, (*said)[i]) != NULL) {
+            return;
+        }
+    }
+    if (text[0] == '\0' || !text_list_add(said, text)) {
+        return;
     }
     AUTO(auto_free) char *line =
         text_fmt("%s%s%s: %s", what, name[0] != '\0' ? " " : "", name, text);
 
-    printf("  ");
-    text_wrapped(stdout, 2, line != NULL ? line : "out of memory");
-    return true;
+    printf("%s  ", text_list_len(*said) == 1 ? "\n" : "");
+    text_wrapped(stdout, 2, line != NULL ? line : text);
 }
 
 static void print_list_errors(const json_t *root, const char *list, const char *what,
-                              const char *member)
+                              const char *member, char ***said)
 {
     size_t i;
     const json_t *object;
@@ -128,34 +133,35 @@ static void print_list_errors(const json_t *root, const char *list, const char *
     {
         const char *name = json_text(object, "name");
 
-        say(what, name[0] != '\0' ? name : json_text(object, "label"),
+        say(said, what, name[0] != '\0' ? name : json_text(object, "label"),
             json_object_get(object, member));
     }
 }
 
 static void print_problems(const json_t *root)
 {
+    AUTO(text_list_free) char **said = NULL;
     size_t i;
     size_t k;
     const json_t *identity;
     const json_t *cert;
     const json_t *warning;
 
-    putchar('\n');
-    print_list_errors(root, "modules", "module", "error");
-    print_list_errors(root, "tokens", "token", "error");
-    print_list_errors(root, "signers", "signer", "last_error");
-    print_list_errors(root, "identities", "identity", "problem");
+    print_list_errors(root, "modules", "module", "error", &said);
+    print_list_errors(root, "tokens", "token", "error", &said);
+    print_list_errors(root, "identities", "identity", "problem", &said);
     json_array_foreach(json_object_get(root, "identities"), i, identity)
     {
         json_array_foreach(json_object_get(identity, "certificates"), k, cert)
         {
-            say("certificate of", json_text(identity, "name"), json_object_get(cert, "error"));
+            say(&said, "certificate of", json_text(identity, "name"),
+                json_object_get(cert, "error"));
         }
     }
+    print_list_errors(root, "signers", "signer", "last_error", &said);
     json_array_foreach(json_object_get(root, "warnings"), i, warning)
     {
-        say("warning", "", warning);
+        say(&said, "warning", "", warning);
     }
 }
 
@@ -207,7 +213,8 @@ static int print_all(const json_t *done)
            (long long)json_integer_value(json_object_get(done, "renewed")), failed);
     json_array_foreach(json_object_get(done, "failures"), k, failure)
     {
-        say("failed", "", failure);
+        fputs("  ", stdout);
+        text_wrapped(stdout, 2, json_string_value(failure));
     }
     return failed == 0 ? CLI_OK : CLI_FAILED;
 }
@@ -236,6 +243,9 @@ int cmd_renew(struct cli *c)
 
     if (e == NULL) {
         e = session_open(c, SESSION_TOKENS);
+    }
+    if (e == NULL) {
+        e = cli_unlock(c);
     }
     if (e == NULL) {
         e = session_call(c->session, "POST", path, NULL, &done);

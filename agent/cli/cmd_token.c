@@ -15,7 +15,7 @@
 
 int cmd_token_list(struct cli *c)
 {
-    static const char *const heads[] = {"TOKEN", "STATE", "LABEL", "SERIAL", "MODEL", "~URI", NULL};
+    static const char *const heads[] = {"TOKEN", "STATE", "LABEL", "SERIAL", "~MODEL", NULL};
     json_t *tokens = NULL;
     size_t i;
     const json_t *token;
@@ -34,9 +34,9 @@ int cmd_token_list(struct cli *c)
 
         json_array_foreach(json_object_get(tokens, "tokens"), i, token)
         {
-            const char *cells[] = {json_text(token, "name"),  json_text(token, "state"),
+            const char *cells[] = {json_text(token, "name"), json_text(token, "state"),
                                    json_text(token, "label"), json_text(token, "serial"),
-                                   json_text(token, "model"), json_text(token, "uri")};
+                                   json_text(token, "model")};
 
             table_row(t, cells);
         }
@@ -198,6 +198,54 @@ struct err *cli_ask_secret(const char *prompt, const char *what, struct secret *
     struct err *e = secret_new(view_of(line, (size_t)n - (line[n - 1] == '\n')), ret);
 
     OPENSSL_cleanse(line, sizeof line);
+    return e;
+}
+
+/* A configured token that a PIN would open, and that does not lock itself with one more wrong one. */
+static bool is_to_unlock(const json_t *token)
+{
+    const json_t *pin = json_object_get(token, "pin");
+
+    return json_text(token, "name")[0] != '\0' && text_eq(json_text(token, "state"), "locked") &&
+           !json_is_true(json_object_get(pin, "locked")) &&
+           !json_is_true(json_object_get(pin, "final_try"));
+}
+
+static struct err *unlock_one(struct cli *c, const char *name)
+{
+    AUTO(secret_free) struct secret *pin = NULL;
+    AUTO(auto_free) char *escaped = session_escape(name);
+    AUTO(auto_free) char *path = text_fmt("/tokens/%s/unlock", escaped != NULL ? escaped : "");
+    AUTO(auto_free) char *prompt = text_fmt("PIN of token %s: ", name);
+    struct err *e =
+        prompt != NULL && path != NULL ? cli_ask_secret(prompt, "the PIN", &pin) : err_nomem();
+
+    if (e != NULL) {
+        err_free(&e);
+        return NULL;
+    }
+    return session_call(c->session, "POST", path, json_pack("{s:s}", "pin", secret_text(pin)),
+                        NULL);
+}
+
+struct err *cli_unlock(struct cli *c)
+{
+    json_t *tokens = NULL;
+    const json_t *token;
+    size_t i;
+
+    if (!session_is_private(c->session) || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
+        return NULL;
+    }
+    struct err *e = session_call(c->session, "GET", "/tokens", NULL, &tokens);
+
+    json_array_foreach(json_object_get(tokens, "tokens"), i, token)
+    {
+        if (e == NULL && is_to_unlock(token)) {
+            e = unlock_one(c, json_text(token, "name"));
+        }
+    }
+    json_decref(tokens);
     return e;
 }
 

@@ -40,6 +40,9 @@ static struct err *find(struct cli *c, const char *end, char **ret)
         *ret = text_fmt("/signers/%s%s", escaped != NULL ? escaped : "", end);
     } else if (e == NULL) {
         e = resource_get(c, resource_kind("connector"), name, &connector);
+        if (e != NULL && cli_option(c, "scope") == NULL) {
+            e = err_add(e, "%s is no signer of holdfast.yaml", name);
+        }
         *ret = e == NULL ? resource_path_of(resource_kind("connector"), connector, end) : NULL;
     }
     json_decref(status);

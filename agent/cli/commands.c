@@ -42,10 +42,10 @@ const struct cli_command cli_commands[] = {
      "It comes out of a PKI engine of Vault, and is proven before it is stored.", options_certify,
      cmd_key_certify},
     {"enroll", "SIGNER", 1, 1, "take this machine to a Vault login by a key on its token",
-     "SIGNER is a vault of holdfast.yaml whose login is cert, with a key. The key is made,\n"
-     "a PKI role of Vault certifies it, and it logs in. The first login is by a one-time\n"
-     "token, response-wrapped, which is asked for when it is needed, and not shown. Run\n"
-     "again, it goes on where it stopped.",
+     "SIGNER is a vault of holdfast.yaml whose login is cert, with a key. The key is\n"
+     "made, a PKI role of Vault certifies it, and it logs in. The first login is by a\n"
+     "one-time token, response-wrapped, which is asked for when it is needed, and not\n"
+     "shown. Run again, it goes on where it stopped.",
      options_enroll, cmd_enroll},
     {"renew", "[NAME]", 0, 1, "renew the certificates of an identity, or --all, now", NULL,
      options_renew, cmd_renew},
@@ -132,7 +132,7 @@ const struct cli_command cli_commands[] = {
      "NAME is a Vault of holdfast.yaml, else a connector. Vault's own words are shown.",
      options_vault_check, cmd_vault_check},
     {"vault ca", "NAME", 1, 1, "the public key of an SSH engine's CA, as hosts trust it",
-     "A line for TrustedUserCAKeys; with --known-hosts for known_hosts. No login is\n"
+     "A line for TrustedUserCAKeys; with --hosts one for known_hosts. No login is\n"
      "needed: Vault shows it to anybody.",
      options_vault_ca, cmd_vault_ca},
     {"connect", "TARGET", 1, 1, "log in to a host step by step, and say what happens",

@@ -167,27 +167,42 @@ static unsigned distance(const char *a, const char *b)
     return row[m];
 }
 
+/* The words typed, as far as they may be a command's; a first word that was only begun is completed
+ * from @words: "infra list". */
+static void words_typed(int argc, char **argv, const char *words, char *out, size_t size)
+{
+    const char *second = argc > 1 && argv[1][0] != '-' ? argv[1] : "";
+    size_t len = strlen(argv[0]);
+    bool begun = len >= 3 && strncmp(words, argv[0], len) == 0;
+
+    snprintf(out, size, "%.*s%s%s", begun ? (int)strcspn(words, " ") : (int)len,
+             begun ? words : argv[0], second[0] != '\0' && strchr(words, ' ') != NULL ? " " : "",
+             strchr(words, ' ') != NULL ? second : "");
+}
+
+/* Say that there is no such command, and which was probably meant. */
 static void suggest(int argc, char **argv)
 {
     const struct cli_command *best = NULL;
     unsigned least = 4;
     char typed[64];
 
-    snprintf(typed, sizeof typed, "%s%s%s", argv[0], argc > 1 ? " " : "", argc > 1 ? argv[1] : "");
     for (const struct cli_command *c = cli_commands; c->words != NULL; c++) {
-        unsigned d =
-            strchr(c->words, ' ') != NULL ? distance(typed, c->words) : distance(argv[0], c->words);
+        words_typed(argc, argv, c->words, typed, sizeof typed);
+        unsigned d = distance(typed, c->words);
 
         if (d < least && 2 * d <= strlen(typed)) {
             least = d;
             best = c;
         }
     }
+    words_typed(argc, argv, best != NULL && strchr(best->words, ' ') == NULL ? "" : " ", typed,
+                sizeof typed);
+    fprintf(stderr, "holdfast: no command '%s'; ", typed);
     if (best != NULL) {
-        fprintf(stderr, "holdfast: no command '%s'; did you mean 'holdfast %s'?\n", argv[0],
-                best->words);
+        fprintf(stderr, "did you mean 'holdfast %s'?\n", best->words);
     } else {
-        fprintf(stderr, "holdfast: no command '%s'; `holdfast help` lists them\n", argv[0]);
+        fprintf(stderr, "`holdfast help` lists them\n");
     }
 }
 
@@ -253,6 +268,30 @@ static bool keep_option(struct cli *c, const struct cli_option *option, const ch
     return true;
 }
 
+static void suggest_option(const struct cli_command *c, const char *word)
+{
+    AUTO(auto_free) char *typed = strndup(word, strcspn(word, "="));
+    const char *name = typed != NULL ? typed + strspn(typed, "-") : "";
+    const char *best = NULL;
+    unsigned least = 3;
+
+    for (const struct cli_option *o = options_of(c); o->name != NULL; o++) {
+        bool begun = name[0] != '\0' && strncmp(o->name, name, strlen(name)) == 0;
+        unsigned d = begun ? 0 : distance(name, o->name);
+
+        if (d < least && 2 * d <= strlen(name)) {
+            least = d;
+            best = o->name;
+        }
+    }
+    fprintf(stderr, "holdfast %s: no option %s; ", c->words, typed != NULL ? typed : "");
+    if (best != NULL) {
+        fprintf(stderr, "did you mean --%s?\n", best);
+    } else {
+        fprintf(stderr, "see `holdfast %s --help`\n", c->words);
+    }
+}
+
 /* One argument that is an option; returns how many argv entries it used, 0 when it is wrong. */
 static int take_option(struct cli *c, char **argv, int left)
 {
@@ -261,8 +300,7 @@ static int take_option(struct cli *c, char **argv, int left)
     int used = 1;
 
     if (option == NULL) {
-        fprintf(stderr, "holdfast %s: no option %.*s; see `holdfast %s --help`\n",
-                c->command->words, (int)strcspn(argv[0], "="), argv[0], c->command->words);
+        suggest_option(c->command, argv[0]);
         return 0;
     }
     if (option->value == NULL && value != NULL) {
@@ -300,6 +338,24 @@ static bool wants_help(int argc, char **argv)
     return false;
 }
 
+static bool count_arguments(const struct cli *c)
+{
+    const struct cli_command *command = c->command;
+
+    if (c->arguments_n < command->min) {
+        fprintf(stderr, "holdfast %s: an argument is missing\n", command->words);
+    } else if (c->arguments_n > command->max) {
+        fprintf(stderr, "holdfast %s: what is '%s' here?\n", command->words,
+                c->arguments[command->max]);
+    } else {
+        return true;
+    }
+    fprintf(stderr, "usage: holdfast %s%s%s%s\n", command->words,
+            command->arguments[0] != '\0' ? " " : "", command->arguments,
+            options_of(command)->name != NULL ? " [options]" : "");
+    return false;
+}
+
 /* Options and arguments after the words; arguments are moved to the front of @argv. */
 static bool take_all(struct cli *c, int argc, char **argv)
 {
@@ -323,11 +379,24 @@ static bool take_all(struct cli *c, int argc, char **argv)
     }
     c->arguments = argv;
     c->arguments_n = (unsigned)kept;
-    if (c->arguments_n < c->command->min || c->arguments_n > c->command->max) {
-        fprintf(stderr, "usage: holdfast %s %s\n", c->command->words, c->command->arguments);
-        return false;
+    return count_arguments(c);
+}
+
+/* What is typed is no command, or only the first word of some. */
+static int no_command(int argc, char **argv)
+{
+    bool help = wants_help(argc - 1, argv + 1);
+
+    if (argc > 1 && !help) {
+        suggest(argc, argv);
     }
-    return true;
+    if (print_family(help ? stdout : stderr, argv[0])) {
+        return help ? CLI_OK : CLI_USAGE;
+    }
+    if (argc == 1 || help) {
+        suggest(argc, argv);
+    }
+    return CLI_USAGE;
 }
 
 bool cli_parse(struct cli *c, int argc, char **argv, int *ret_exit)
@@ -348,13 +417,7 @@ bool cli_parse(struct cli *c, int argc, char **argv, int *ret_exit)
     }
     c->command = find_command(argc - 1, argv + 1, &words);
     if (c->command == NULL) {
-        bool help = wants_help(argc - 2, argv + 2);
-
-        if (!print_family(help ? stdout : stderr, argv[1])) {
-            suggest(argc - 1, argv + 1);
-        } else if (help) {
-            *ret_exit = CLI_OK;
-        }
+        *ret_exit = no_command(argc - 1, argv + 1);
         return false;
     }
     if (wants_help(argc - 1 - words, argv + 1 + words)) {

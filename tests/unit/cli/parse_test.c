@@ -106,11 +106,15 @@ static void test_what_is_wrong(void **state)
         const char *line, *words;
     } wrong[] = {
         {"stauts", "did you mean 'holdfast status'"},
-        {"key lst", "key list"},
+        {"key lst", "did you mean 'holdfast key list'"},
+        {"infra lst", "did you mean 'holdfast infrastructure list'"},
         {"key", "holdfast key generate"},
         {"quux", "`holdfast help`"},
-        {"key generate --labl x", "no option --labl"},
+        {"key generate --labl x", "no option --labl; did you mean --label?"},
+        {"key generate --quux x", "no option --quux; see `holdfast key generate --help`"},
         {"key generate --label", "--label needs a value"},
+        {"key show", "an argument is missing"},
+        {"key show a b", "what is 'b' here"},
         {"key show", "usage: holdfast key show KEY"},
         {"key show a b", "usage: holdfast key show KEY"},
         {"certificate", "holdfast certificate create [NAME]"},
