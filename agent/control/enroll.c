@@ -158,6 +158,9 @@ static struct err *start(struct control_request *r, struct enroll_conf *c, const
     if (e == NULL && c->vault == NULL) {
         e = err_new(ERR_UNSUPPORTED, "this agent talks to no Vault");
     }
+    if (e == NULL && vault_conf_of(c->vault, c->server) == NULL) {
+        e = err_new(ERR_INPUT, "no vault %s is under signers in holdfast.yaml", c->server);
+    }
     if (e == NULL && c->role == NULL) {
         e = err_new(ERR_INPUT, "/pki_role is missing, and signer %s has no pki-role", c->server);
     }

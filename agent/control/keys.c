@@ -225,7 +225,8 @@ static struct err *only_token(struct remote *remote, size_t *ret_i)
         n++;
     }
     if (n == 0) {
-        return err_new(ERR_NOT_FOUND, "no token is ready to make a key on");
+        return err_new(ERR_NOT_FOUND, "no token is ready to make a key on: `holdfast token list` "
+                                      "shows their state, `holdfast token unlock` unlocks one");
     }
     return n == 1 ? NULL
                   : err_new(ERR_INPUT, "/token is missing, and there are %s",

@@ -14,6 +14,12 @@ struct all {
     json_t *failures;
 };
 
+/* One identity of them. */
+struct one {
+    struct all *all;
+    char *name;
+};
+
 static void finish(struct all *a)
 {
     if (control_resume(a->r)) {
@@ -27,17 +33,34 @@ static void finish(struct all *a)
 
 static void on_renewed(void *arg, struct err *e)
 {
-    struct all *a = arg;
+    AUTO(auto_free) struct one *one = arg;
+    struct all *a = one->all;
 
     a->renewed += e == NULL;
     a->failed += e != NULL;
     if (e != NULL && json_array_size(a->failures) < FAILURES_TOLD_MAX) {
+        e = err_add(e, "identity %s", one->name);
         control_json_add(a->failures, control_json_text(err_text(e)));
     }
     err_free(&e);
+    auto_free(&one->name);
     if (--a->pending == 0) {
         finish(a);
     }
+}
+
+static void renew_one(struct all *a, struct identity *id)
+{
+    struct one *one = malloc(sizeof *one);
+
+    a->pending++;
+    if (one == NULL) {
+        a->failed++;
+        a->pending--;
+        return;
+    }
+    *one = (struct one){a, text_copy(identity_name(id))};
+    renew_now(control_deps_of(a->r)->renew, id, on_renewed, one);
 }
 
 struct err *control_renew_all(struct control_request *r)
@@ -56,8 +79,7 @@ struct err *control_renew_all(struct control_request *r)
         struct identity *id = identity_at(d->identities, i);
 
         if (identity_certs(id) > 0) {
-            a->pending++;
-            renew_now(d->renew, id, on_renewed, a);
+            renew_one(a, id);
         }
     }
     if (--a->pending == 0) {
