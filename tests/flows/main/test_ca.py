@@ -1,11 +1,13 @@
 """The built-in signer: a CA key on a token, roles, revoking, and the trail of all it gave."""
 
 import json
+import random
 import subprocess
+import time
 
 import pytest
 
-from stage.agent import Agent
+from stage.agent import BIN, Agent, wait_for
 from stage.sshd import Sshd, me
 from stage.token import SoftToken
 
@@ -112,3 +114,51 @@ def test_a_changed_trail_shows(lab):
         trail.write_text(trail.read_text().replace('"role":"ops"', '"role":"ap"', 1))
         done = lab.agent.holdfast("audit", "--verify", check=False)
         assert done.returncode == 1 and "line 2" in done.stderr
+
+
+def test_a_thousand_serials_never_repeat_over_kill_9(tmp_path):
+    """50 certificates at once, again and again; whenever it is busiest the agent dies."""
+    dice = random.Random(1)
+    token = SoftToken(tmp_path / "token")
+    roles = [{"name": "ops", "principals": [me()], "ttl": "30m"}]
+    want = {"signer": "lab", "role": "ops", "principals": [me()], "ttl": "10m"}
+    names = [f"i{n}" for n in range(50)]
+    agent = Agent(tmp_path / "a", token,
+                  [{"name": "lab", "ca": {"key": f"{token.uri};object=ca", "roles": roles}}],
+                  [{"name": name, "key": f"{token.uri};object=web", "certificates": [want]}
+                   for name in names])
+    for label in ("ca", "web"):
+        agent.holdfast("key", "generate", "--label", label)
+    trail, seen, lives = agent.state / "audit.jsonl", {}, 0
+
+    def look():
+        """Every certificate that anybody got to see has a serial number of its own."""
+        for cert in (i["certificates"][0] for i in agent.status()["identities"]):
+            if cert["line"]:
+                assert seen.setdefault(cert["serial"], cert["line"]) == cert["line"]
+
+    def issued():
+        lines = trail.read_text().splitlines() if trail.exists() else []
+        return [line.split('"serial":"')[1].split('"')[0] for line in lines
+                if '"certificate-issued"' in line]
+
+    while len(issued()) < 1000 or lives < 8:
+        lives += 1
+        assert lives < 60, len(issued())
+        agent.start()
+        agent.wait_token("ready")
+        wait_for(agent.log, lambda: all(i["certificates"][0]["line"]
+                                        for i in agent.status()["identities"]), 60)
+        look()
+        agent.holdfast("renew", "--all")
+        look()
+        renewing = subprocess.Popen([BIN / "holdfast", "renew", "--all"], env=agent.env(),
+                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(dice.random())
+        agent.kill()
+        renewing.wait(60)
+    with agent:
+        look()
+        assert len(set(issued())) == len(issued())
+        assert "chain holds" in agent.holdfast("audit", "--verify").stdout
+        assert len(seen) > lives * len(names)
