@@ -39,6 +39,20 @@ struct wall wall_now(void)
     return wall_source();
 }
 
+struct timespec mono_kernel_in(int64_t ms)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_sec += ms / 1000;
+    t.tv_nsec += ms % 1000 * 1000000;
+    if (t.tv_nsec >= 1000000000) {
+        t.tv_sec++;
+        t.tv_nsec -= 1000000000;
+    }
+    return t;
+}
+
 struct mono mono_in(int64_t ms)
 {
     int64_t now = mono_now().ms;

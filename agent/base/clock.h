@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 /** Monotonic time, for deadlines: it never steps. */
 struct mono {
@@ -22,6 +23,9 @@ struct mono mono_in(int64_t ms);
 /** mono_left_ms() - until @t; 0 when it has passed */
 int64_t mono_left_ms(struct mono t);
 bool mono_passed(struct mono t);
+/** mono_kernel_in() - @ms from now as pthread_cond_clockwait() and others want it with CLOCK_MONOTONIC,
+ * which stands still while the machine sleeps: who waits longer than a minute looks at mono_now() again */
+struct timespec mono_kernel_in(int64_t ms);
 
 /** clock_set_for_test() - replace both clocks (NULL: the kernel's again) */
 void clock_set_for_test(struct mono (*mono)(void), struct wall (*wall)(void));

@@ -18,7 +18,6 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "vault/pace.h"
 
@@ -105,16 +104,8 @@ bool vault_auth_is_ours(struct vault_auth *a)
 
 static struct err *lock(struct vault_auth *a, struct mono deadline)
 {
-    struct timespec until;
-    int64_t left = mono_left_ms(deadline);
+    struct timespec until = mono_kernel_in(mono_left_ms(deadline));
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += left / 1000;
-    until.tv_nsec += left % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
     return pthread_mutex_clocklock(&a->lock, CLOCK_MONOTONIC, &until) == 0
                ? NULL
                : err_new(ERR_TIMEOUT, "waited for another request's login");

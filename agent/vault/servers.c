@@ -15,12 +15,11 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/queue.h>
-#include <time.h>
 
 #include "vault/ops.h"
 #include "vault/pool.h"
 
-enum { KEEP_MS = 10000, REVOKE_EACH_MS = 700 };
+enum { KEEP_MS = 10000, REVOKE_EACH_MS = 700, WAIT_MAX_MS = 60 * 1000 };
 
 struct entry {
     struct vault_server server;
@@ -75,7 +74,6 @@ static struct err *entry_new(struct vault_servers *s, struct vault_conf *conf, s
     if (e == NULL) {
         e = vault_pool_new(&entry->server.link.pool);
     }
-
     if (e != NULL) {
         entry_free(entry);
         return e;
@@ -86,9 +84,12 @@ static struct err *entry_new(struct vault_servers *s, struct vault_conf *conf, s
 
 /* --- the clock ---------------------------------------------------------------------------------- */
 
+/* Or a little shorter. What a condition waits on stands still while the machine sleeps, and our clock goes
+ * on: so it is asked again each minute. */
 static void wait_until(struct vault_servers *s, struct mono until)
 {
-    struct timespec t = {.tv_sec = until.ms / 1000, .tv_nsec = until.ms % 1000 * 1000000};
+    int64_t left = mono_left_ms(until);
+    struct timespec t = mono_kernel_in(left < WAIT_MAX_MS ? left : WAIT_MAX_MS);
 
     if (until.ms == INT64_MAX) {
         pthread_cond_wait(&s->changed, &s->lock);

@@ -55,6 +55,21 @@ static void test_never(void **state)
     assert_true(mono_passed(mono_in(-1)));
 }
 
+static void test_kernel_times(void **state)
+{
+    struct timespec now, then = mono_kernel_in(1999);
+
+    (void)state;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    int64_t left = (then.tv_sec - now.tv_sec) * 1000 + (then.tv_nsec - now.tv_nsec) / 1000000;
+
+    assert_true(left > 0 && left <= 1999);
+    for (int i = 0; i < 1000; i++) {
+        then = mono_kernel_in(i);
+        assert_true(then.tv_nsec >= 0 && then.tv_nsec < 1000000000);
+    }
+}
+
 static void test_real_clocks(void **state)
 {
     struct mono before = mono_now();
@@ -84,6 +99,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_deadlines, real_clocks),
         cmocka_unit_test_teardown(test_never, real_clocks),
+        cmocka_unit_test(test_kernel_times),
         cmocka_unit_test(test_real_clocks),
         cmocka_unit_test(test_text),
     };
