@@ -91,8 +91,7 @@ struct control_deps {
 struct err *control_vault_conf(const json_t *connector, const json_t *certificate,
                                const struct secret *token, struct vault_conf *ret, char ***ret_more)
     MUST_CHECK;
-/** control_vault_defaults() - what a login that says nothing has: the method's usual mount, and for a
- * token the file in which Vault's own token helper keeps it for the agent's user */
+/** control_vault_defaults() - what a login that says nothing has: the method's usual mount */
 void control_vault_defaults(struct vault_conf *c);
 
 /** control_new() - serve @fd, as io_listen_bind() gives it (taken). A uid without a grant is refused

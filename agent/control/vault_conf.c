@@ -3,11 +3,6 @@
  * read from files here: holdfast-vault does that. It is here because this is the lowest folder that
  * knows both registry/ and vault/.
  */
-#include <limits.h>
-#include <pwd.h>
-#include <stdio.h>
-#include <unistd.h>
-
 #include "control/control.h"
 
 enum { MINUTE_S = 60 };
@@ -37,15 +32,6 @@ static bool flag_of(const json_t *o, const char *name)
 
 void control_vault_defaults(struct vault_conf *c)
 {
-    static char helper_file[PATH_MAX];
-    const struct passwd *user = helper_file[0] == '\0' ? getpwuid(geteuid()) : NULL;
-
-    if (user != NULL) {
-        snprintf(helper_file, sizeof helper_file, "%s/.vault-token", user->pw_dir);
-    }
-    if (c->login == VAULT_LOGIN_TOKEN && c->token_file == NULL && c->token == NULL) {
-        c->token_file = helper_file;
-    }
     if (c->login_mount == NULL) {
         c->login_mount = c->login == VAULT_LOGIN_TOKEN_KEY ? "jwt" : vault_login_name(c->login);
     }

@@ -13,7 +13,7 @@
 
 #include "vault/auth.h"
 
-enum { TTL_MAX_S = 10 * 365 * 24 * 3600 };
+enum { TTL_MAX_S = 10 * 365 * 24 * 3600, ENTRY_MAX_BYTES = 4096 };
 
 static const struct vault_auth_method *const methods[VAULT_LOGINS] = {
     [VAULT_LOGIN_TOKEN] = &vault_auth_token,
@@ -123,9 +123,13 @@ struct err *vault_auth_password(const char *file, struct secret **ret)
 char *vault_auth_home_token(void)
 {
     const char *home = getenv("HOME");
-    const struct passwd *user = home == NULL || home[0] != '/' ? getpwuid(geteuid()) : NULL;
+    struct passwd *user = NULL, found;
+    char text[ENTRY_MAX_BYTES];
 
-    home = user != NULL ? user->pw_dir : home;
+    if (home == NULL || home[0] != '/') {
+        getpwuid_r(geteuid(), &found, text, sizeof text, &user); /* workers may come at once */
+        home = user != NULL ? user->pw_dir : NULL;
+    }
     return home != NULL ? text_fmt("%s/.vault-token", home) : NULL;
 }
 

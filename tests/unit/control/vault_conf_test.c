@@ -120,7 +120,7 @@ static void test_every_method(void **state)
     }
 }
 
-static void test_flags_and_the_token_helper(void **state)
+static void test_flags_of_a_login(void **state)
 {
     AUTO(text_list_free) char **more = NULL;
     struct vault_conf c;
@@ -135,8 +135,7 @@ static void test_flags_and_the_token_helper(void **state)
     assert_null(e);
     assert_true(c.token_wrapped);
     assert_true(c.revoke_on_stop);
-    assert_non_null(strstr(c.token_file, "/.vault-token"));
-    assert_int_equal(c.token_file[0], '/');
+    assert_null(c.token_file); /* holdfast-vault looks where Vault's own program keeps one */
     json_decref(json);
 }
 
@@ -161,7 +160,7 @@ int main(void)
         cmocka_unit_test(test_approle),
         cmocka_unit_test(test_as_little_as_can_be),
         cmocka_unit_test(test_every_method),
-        cmocka_unit_test(test_flags_and_the_token_helper),
+        cmocka_unit_test(test_flags_of_a_login),
         cmocka_unit_test(test_a_variable_that_is_not_there),
     };
 
