@@ -225,6 +225,7 @@ static void set_connection(struct vault_http *h, const struct vault_http_request
     curl_easy_setopt(h->curl, CURLOPT_SSL_CTX_DATA, h);
     curl_easy_setopt(h->curl, CURLOPT_PROXY, r->proxy);
     curl_easy_setopt(h->curl, CURLOPT_NOPROXY, r->no_proxy);
+    curl_easy_setopt(h->curl, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L); /* a proxy's clock and key */
     curl_easy_setopt(h->curl, CURLOPT_FRESH_CONNECT, (long)(r->proves_key || r->peer != NULL));
     curl_easy_setopt(h->curl, CURLOPT_FORBID_REUSE, (long)(r->peer != NULL)); /* shows nothing */
     if (r->cert.key != NULL || r->peer != NULL) {
