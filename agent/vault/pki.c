@@ -70,41 +70,46 @@ static struct err *make_body(const struct vault_query *q, json_t **ret)
     return e;
 }
 
-/* "ca_chain", or where there is none "issuing_ca" (caller owns). */
-static char *chain_of(const json_t *data)
+static void put_pem(struct buf *chain, const json_t *one)
+{
+    const char *pem = json_string_value(one);
+
+    buf_put(chain, pem, pem != NULL ? strlen(pem) : 0);
+    buf_put_u8(chain, '\n');
+}
+
+/* "ca_chain", or where there is none "issuing_ca", as a C string. */
+static struct err *put_chain(const json_t *data, struct buf *chain)
 {
     const json_t *list = json_object_get(data, "ca_chain");
-    const char *only = json_string_value(json_object_get(data, "issuing_ca"));
-    char *chain = text_copy("");
 
-    for (size_t i = 0; chain != NULL && i < json_array_size(list); i++) {
-        AUTO(auto_free) char *before = chain;
-        const char *one = json_string_value(json_array_get(list, i));
-
-        chain = text_fmt("%s%s\n", before, one != NULL ? one : "");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        put_pem(chain, json_array_get(list, i));
     }
-    if (chain != NULL && chain[0] == '\0' && only != NULL) {
-        free(chain);
-        chain = text_fmt("%s\n", only);
+    if (chain->len == 0) {
+        put_pem(chain, json_object_get(data, "issuing_ca"));
     }
-    return chain;
+    buf_put_u8(chain, 0);
+    return buf_check(chain, "the CA's certificates");
 }
 
 static struct err *read_answer(const json_t *root, struct buf *reply)
 {
     const json_t *data = json_object_get(root, "data");
     struct vault_pki_answer answer = {0};
-    AUTO(auto_free) char *chain = chain_of(data);
+    AUTO(buf_deinit) struct buf chain;
+
+    buf_init(&chain, 0);
     struct err *e = vault_json_text(data, "certificate", &answer.cert_pem);
 
     if (e == NULL) {
         e = vault_json_text(data, "serial_number", &answer.serial);
     }
-    if (e == NULL && chain == NULL) {
-        e = err_nomem();
+    if (e == NULL) {
+        e = put_chain(data, &chain);
     }
     if (e == NULL) {
-        answer.chain_pem = chain;
+        answer.chain_pem = (const char *)chain.data;
         vault_pki_put(reply, &answer);
     }
     return e;
