@@ -90,13 +90,32 @@ static char *module_name(const char *path)
     return strndup(base, strcspn(base, "."));
 }
 
-static void say_modules(struct buf *text, char *const *modules)
+/* Does one of @tokens come from this module? NULL: take it so. */
+static bool has_token(const json_t *tokens, const char *module)
+{
+    size_t i;
+    const json_t *token;
+
+    json_array_foreach(tokens, i, token)
+    {
+        if (text_eq(json_text(token, "module"), module)) {
+            return true;
+        }
+    }
+    return json_array_size(tokens) == 0;
+}
+
+/* A module that shows no token is left as a comment: it would be loaded for nothing at each start. */
+static void say_modules(struct buf *text, char *const *modules, const json_t *tokens)
 {
     say(text, "modules:\n");
     for (size_t i = 0; modules != NULL && modules[i] != NULL; i++) {
         AUTO(auto_free) char *name = module_name(modules[i]);
+        const char *shown = name != NULL ? name : "module";
+        const char *mark = has_token(tokens, shown) ? "" : "#";
 
-        say(text, "  - name: %s\n    path: %s\n", name != NULL ? name : "module", modules[i]);
+        say(text, "%s  - name: %s%s\n%s    path: %s\n", mark, shown,
+            mark[0] != '\0' ? "   # no token was in it" : "", mark, modules[i]);
     }
 }
 
@@ -109,7 +128,7 @@ static struct err *probe(struct cli *c, struct draft *d)
     json_t *answer = NULL;
 
     buf_init(&text, 0);
-    say_modules(&text, d->modules);
+    say_modules(&text, d->modules, NULL);
     say(&text, "agent:\n  state: %s.state\n", file);
     struct err *e = fd < 0 ? err_new(ERR_STORE, "no temporary file for the probe")
                            : file_replace(file, buf_view(&text), 0600);
@@ -179,7 +198,7 @@ static void say_tokens(struct draft *d)
             json_text(token, "manufacturer"), json_text(token, "model"), json_text(token, "uri"));
         say(&d->text,
             "    pin:\n"
-            "      - askpass: true   # SSH_ASKPASS asks at first use; `holdfast token unlock` too\n"
+            "      - askpass: yes    # SSH_ASKPASS asks at first use; `holdfast token unlock` too\n"
             "      # unattended instead: one of\n"
             "      # - credential: holdfast-pin     # systemd LoadCredentialEncrypted=\n"
             "      # - file: /etc/holdfast/pin      # mode 0600\n"
@@ -196,7 +215,7 @@ static const char rest[] =
     "#      address: https://vault.example.com:8200\n"
     "#      ca-bundle: /etc/ssl/vault-ca.pem     # left out: the system's\n"
     "#      login:\n"
-    "#        method: approle                    # or: token, with token-file\n"
+    "#        method: approle                    # man holdfast.yaml has seven\n"
     "#        role-id-file: /etc/holdfast/role-id\n"
     "#        secret-id-file: /etc/holdfast/secret-id\n"
     "#  - name: lab                              # no Vault: a CA key on a token\n"
@@ -301,13 +320,14 @@ static struct err *init(struct cli *c, struct draft *d)
         return e;
     }
     say(&d->text, "# holdfast.yaml: what this machine is. `holdfast config check` reads it.\n\n");
-    say_modules(&d->text, d->modules);
+    say_modules(&d->text, d->modules, d->tokens);
     say_tokens(d);
     buf_put(&d->text, rest, strlen(rest));
     e = write_out(c, d, path);
     if (e == NULL && strcmp(path, "-") != 0) {
-        printf("%s: %zu modules, %zu tokens. Next: `holdfast key generate`, then fill in signers\n"
-               "and identities, then `holdfast agent`.\n",
+        printf("%s: %zu modules looked at, %zu tokens found.\n"
+               "Next: `holdfast key generate --label web`, then fill in signers and identities,\n"
+               "then `holdfast config check` and `holdfast agent`.\n",
                path, text_list_len(d->modules), json_array_size(d->tokens));
     }
     return e;

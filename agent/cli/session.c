@@ -27,6 +27,7 @@ struct session {
     struct http *http;
     pid_t agent;  /* a private agent; 0: none */
     char *folder; /* its sockets; NULL: none */
+    FILE *log;    /* what it and its helpers say, where it is only to be shown after a failure */
 };
 
 void session_paths_deinit(struct session_paths *p)
@@ -59,13 +60,17 @@ struct err *session_agent_path(char **ret)
     return err_new(ERR_NOT_FOUND, "no holdfast-agent beside %s or in ../libexec/holdfast", own);
 }
 
-/* Start @argv with @from as its descriptor @to; all else is close-on-exec. */
-static struct err *spawn(char *const *argv, int from, int to, pid_t *ret)
+/* Start @argv with @from as its descriptor @to, and standard error in @log or ours (NULL); all else is
+ * close-on-exec. */
+static struct err *spawn(char *const *argv, int from, int to, FILE *log, pid_t *ret)
 {
     posix_spawn_file_actions_t actions;
 
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, from, to);
+    if (log != NULL) {
+        posix_spawn_file_actions_adddup2(&actions, fileno(log), STDERR_FILENO);
+    }
     int code = posix_spawn(ret, argv[0], &actions, NULL, argv, environ);
 
     posix_spawn_file_actions_destroy(&actions);
@@ -117,7 +122,7 @@ struct err *session_paths_get(const struct cli *c, struct session_paths *ret)
     char *argv[] = {agent, "--paths", c->config != NULL ? "--config" : NULL, (char *)c->config,
                     NULL};
 
-    e = spawn(argv, fds[1], STDOUT_FILENO, &pid);
+    e = spawn(argv, fds[1], STDOUT_FILENO, NULL, &pid);
     close(fds[1]);
     read_paths(fds[0], ret);
     if (e != NULL) {
@@ -144,7 +149,7 @@ struct err *session_agent_do(const struct cli *c, const char *option, const char
     pid_t pid = 0;
     int status = 0;
 
-    e = e == NULL ? spawn(argv, STDOUT_FILENO, STDOUT_FILENO, &pid) : e;
+    e = e == NULL ? spawn(argv, STDOUT_FILENO, STDOUT_FILENO, NULL, &pid) : e;
     if (e != NULL) {
         return e;
     }
@@ -216,7 +221,7 @@ static struct err *start_private(struct session *s, const char *config, bool bar
                     (char *)config,
                     NULL};
 
-    e = spawn(argv, fds[1], 3, &s->agent);
+    e = spawn(argv, fds[1], 3, s->log, &s->agent);
     close(fds[1]);
     if (e == NULL) {
         e = wait_ready(fds[0]);
@@ -232,13 +237,24 @@ static struct err *settle(struct session *s)
     return path != NULL ? session_call(s, "GET", path, NULL, NULL) : err_nomem();
 }
 
-static struct err *open_private(struct cli *c, const char *config, bool bare)
+static void show_log(FILE *log)
+{
+    char line[1024];
+
+    rewind(log);
+    while (fgets(line, sizeof line, log) != NULL) {
+        fputs(line, stderr);
+    }
+}
+
+static struct err *open_private(struct cli *c, const char *config, bool bare, bool quiet)
 {
     AUTO(session_close) struct session *s = calloc(1, sizeof *s);
 
     if (s == NULL) {
         return err_nomem();
     }
+    s->log = quiet ? tmpfile() : NULL;
     struct err *e = start_private(s, config, bare);
 
     if (e == NULL) {
@@ -246,13 +262,15 @@ static struct err *open_private(struct cli *c, const char *config, bool bare)
     }
     if (e == NULL) {
         c->session = take(&s);
+    } else if (s->log != NULL) {
+        show_log(s->log);
     }
     return e;
 }
 
 struct err *session_open_with(struct cli *c, const char *config)
 {
-    return open_private(c, config, true);
+    return open_private(c, config, true, true);
 }
 
 static struct err *open_running(struct cli *c, const char *control)
@@ -286,7 +304,7 @@ struct err *session_open(struct cli *c, enum session_need need)
         return err_new(ERR_NOT_FOUND, "no agent listens on %s; `holdfast agent` starts one",
                        control);
     }
-    return open_private(c, c->config, need == SESSION_BARE);
+    return open_private(c, c->config, need == SESSION_BARE, false);
 }
 
 void session_close(struct session **sp)
@@ -312,6 +330,9 @@ void session_close(struct session **sp)
     }
     if (s->folder != NULL) {
         rmdir(s->folder);
+    }
+    if (s->log != NULL) {
+        fclose(s->log);
     }
     free(s->folder);
     free(s);

@@ -20,7 +20,8 @@ enum session_need {
 /** session_open() - into c->session; waits until the tokens are settled
  * Errors: NOT_FOUND (no agent runs, and how to start one), INPUT (configuration), GONE */
 struct err *session_open(struct cli *c, enum session_need need) MUST_CHECK;
-/** session_open_with() - a private agent with this configuration file, whatever else runs */
+/** session_open_with() - a private agent with this configuration file, whatever else runs; what it and
+ * vendor libraries say is shown only when it fails */
 struct err *session_open_with(struct cli *c, const char *config) MUST_CHECK;
 /** session_close() - ends the private agent, if there is one */
 void session_close(struct session **s);
