@@ -69,6 +69,9 @@ def test_the_leader_dies_while_50_identities_renew(cluster, tmp_path):
         wait_for(lambda: f"{serials(agent)}\n{agent.log()}",
                  lambda: all(serials(agent)[name] != before[name] for name in names), 120, 0.5)
         assert valid(agent) == set(names)
+        agent.kill()
+        agent.start()
+        assert valid(agent) == set(names)  # and it is there at once
 
 
 def _holdfast():
