@@ -23,10 +23,13 @@ int resource_test(struct cli *c, const json_t *connector)
     int status = test(c, connector, "", &s);
 
     if (status != 0) {
-        fprintf(stderr,
-                "The connector is kept. `holdfast connector edit %s` mends it, `holdfast connector "
-                "test %s` tries again.\n",
-                json_text(connector, "identifier"), json_text(connector, "identifier"));
+        AUTO(auto_free) char *next =
+            text_fmt("The connector is kept. `holdfast connector edit %s` mends it, `holdfast "
+                     "connector test "
+                     "%s` tries again.",
+                     json_text(connector, "identifier"), json_text(connector, "identifier"));
+
+        text_wrapped(stderr, 0, next != NULL ? next : "The connector is kept.");
     }
     return status;
 }

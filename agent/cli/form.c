@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "cli/session.h"
 #include "cli/table.h"
@@ -102,6 +103,23 @@ static struct err *content(const char *path, json_t **ret)
     }
     buf_deinit(&text);
     return e;
+}
+
+/* The file may come later, and the agent may see another than we do; but a bare word that is no file is
+ * more likely the secret itself, so it is not repeated. */
+static struct err *path(const char *option, const char *given, json_t **ret)
+{
+    AUTO(auto_free) char *absolute = cli_absolute(given);
+
+    if (strchr(given, '/') == NULL && access(given, F_OK) != 0) {
+        return err_new(
+            ERR_INPUT,
+            "--%s takes the name of a file, and there is none of this name here: a secret "
+            "itself is not taken. Put it into a file that only the agent's user may read",
+            option);
+    }
+    *ret = json_string(absolute);
+    return NULL;
 }
 
 static struct err *list(struct cli *c, const char *option, json_t **ret)
@@ -198,12 +216,8 @@ static struct err *field_value(struct cli *c, const struct field *f, json_t **re
         return content(given, ret);
     case FIELD_HOSTS:
         return all_hosts(c, ret);
-    case FIELD_PATH: {
-        AUTO(auto_free) char *path = cli_absolute(given);
-
-        *ret = json_string(path);
-        return NULL;
-    }
+    case FIELD_PATH:
+        return path(f->option, given, ret);
     case FIELD_TEXT:
         *ret = json_string(given);
         return NULL;

@@ -90,7 +90,6 @@ static const struct resource_column certificate_columns[] = {
 static const struct resource_column connector_columns[] = {
     {"STATE", NULL, state},
     {"LOGIN", "spec.login.method", NULL},
-    {"CERTIFICATE", "spec.certificate", NULL},
     {"~ADDRESSES", "spec.addresses", NULL},
     {NULL, NULL, NULL},
 };

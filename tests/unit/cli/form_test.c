@@ -141,6 +141,7 @@ static void test_options(void **state)
         {"connector create main --renewal-minutes ten", "--renewal-minutes ten is no number"},
         {"infrastructure create i --host u@a", "'u@a' is not HOST[:PORT]"},
         {"connector create --address https://a", "the connector needs a name"},
+        {"connector create c --token-file s.abc", "a secret itself is not taken"},
         {"certificate create c", "where is the certificate? --file FILE"},
     };
 
@@ -160,8 +161,8 @@ static void test_relative_paths(void **state)
 
     (void)state;
     assert_non_null(getcwd(here, sizeof here));
-    AUTO(auto_free) char *body = body_of("connector create c --token-file t", NULL);
-    AUTO(auto_free) char *path = text_fmt("\"token_file\":\"%s/t\"", here);
+    AUTO(auto_free) char *body = body_of("connector create c --token-file d/t", NULL);
+    AUTO(auto_free) char *path = text_fmt("\"token_file\":\"%s/d/t\"", here);
 
     assert_non_null(strstr(body, path));
 }
