@@ -67,7 +67,8 @@ static struct err *refused(const struct token *t, CK_RV rv, unsigned long before
                           "before: %s; after: %s)",
                           before_text, then);
     }
-    return ckr_err(rv, "C_Login (PIN counter before: %s; after: %s)", before_text, then);
+    return ckr_err(rv, "C_Login%s (PIN counter before: %s; after: %s)",
+                   rv == CKR_PIN_INCORRECT ? ": the PIN is wrong" : "", before_text, then);
 }
 
 static bool spent_no_try(CK_RV rv)
