@@ -16,7 +16,11 @@ enum policy_statement {
 /** policy_statement_name() - "tls13-client", "tls12-client", "jwt", "csr": for the audit trail */
 const char *policy_statement_name(enum policy_statement s);
 
-enum { POLICY_STATEMENT_MAX_BYTES = 128 * 1024, POLICY_JWT_LIFE_MAX_S = 600 };
+enum {
+    POLICY_STATEMENT_MAX_BYTES = 128 * 1024,
+    POLICY_JWT_LIFE_MAX_S = 600,
+    POLICY_JWT_AHEAD_MAX_S = 24 * 3600, /* of our clock: none is signed for later use */
+};
 
 /**
  * policy_statement() - is this whole message one that may be signed, by its shape

@@ -1,7 +1,8 @@
 /*
  * A JWT of ours: base64url(header) "." base64url(payload), both JSON objects without duplicates. The
  * header must name the scheme that signs and nothing that changes how the rest is read; the payload must
- * say who speaks and be good for a short time only, for it is a bearer's secret once it is signed.
+ * say who speaks and be good for a short time only, for it is a bearer's secret once it is signed. That
+ * time is about now: our clock may be wrong, and a server may say so, but none is signed for next year.
  *
  * Spec: RFC 7515, 3.1, 4.1, 5.1; RFC 7519, 4.1
  */
@@ -105,5 +106,12 @@ const char *policy_jwt_why_not(struct view message, enum scheme scheme)
     if (!is_text(payload, "iss", NULL)) {
         return "the JWT does not say who speaks";
     }
-    return is_short_lived(payload) ? NULL : "the JWT says no time, or too long a one";
+    if (!is_short_lived(payload)) {
+        return "the JWT says no time, or too long a one";
+    }
+    json_int_t issued = json_integer_value(json_object_get(payload, "iat"));
+
+    return issued <= wall_now().s + POLICY_JWT_AHEAD_MAX_S
+               ? NULL
+               : "the JWT is for a time that is far ahead of this machine's clock";
 }

@@ -75,6 +75,30 @@ static void test_jwt_payloads(void **state)
     }
 }
 
+static void assert_at(int64_t issued_s, const char *why)
+{
+    AUTO(auto_free) char *payload = text_fmt("{\"iss\":\"a\",\"iat\":%lld,\"exp\":%lld}",
+                                             (long long)issued_s, (long long)issued_s + 60);
+
+    put_jwt(plain_header, payload);
+    if (why == NULL) {
+        allowed(&jwt, SCHEME_ES256, POLICY_STATEMENT_JWT);
+    } else {
+        denied(&jwt, SCHEME_ES256, why);
+    }
+}
+
+static void test_jwt_of_another_time(void **state)
+{
+    int64_t now = wall_now().s;
+
+    (void)state;
+    assert_at(now, NULL);
+    assert_at(now + POLICY_JWT_AHEAD_MAX_S - 60, NULL); /* Vault's clock may be ahead of ours */
+    assert_at(now - 365 * 24 * 3600, NULL);             /* it has ended: no use to anybody */
+    assert_at(now + POLICY_JWT_AHEAD_MAX_S + 60, "time that is far ahead");
+}
+
 static void test_jwt_damaged(void **state)
 {
     (void)state;
@@ -100,9 +124,8 @@ int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        CASE(test_jwt),
-        CASE(test_jwt_headers),
-        CASE(test_jwt_payloads),
+        CASE(test_jwt),          CASE(test_jwt_headers),
+        CASE(test_jwt_payloads), CASE(test_jwt_of_another_time),
         CASE(test_jwt_damaged),
     };
 
