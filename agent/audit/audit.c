@@ -59,6 +59,7 @@ static struct err *write_all(struct audit *a)
 {
     AUTO(buf_deinit) struct buf lines;
     struct err *e = NULL;
+    bool lost = false;
 
     pthread_mutex_lock(&a->lock);
     lines = a->waiting;
@@ -71,10 +72,15 @@ static struct err *write_all(struct audit *a)
     if (e != NULL) {
         pthread_mutex_lock(&a->lock);
         buf_put(&lines, a->waiting.data, a->waiting.len);
+        lost = lines.failed;
+        lines.failed = false;
         buf_deinit(&a->waiting);
         a->waiting = lines;
         buf_init(&lines, 0);
         pthread_mutex_unlock(&a->lock);
+    }
+    if (lost) {
+        log_line(LOG_ERROR, "the audit trail could not be written for too long: lines are lost");
     }
     return e;
 }

@@ -135,24 +135,30 @@ static void number_lines(struct view lines, struct chain *chain, struct buf *out
     }
 }
 
-static struct err *write_whole(int fd, const char *path, struct view v)
+static bool write_on(int fd, struct view v)
 {
-    off_t before = lseek(fd, 0, SEEK_END);
-
     for (size_t done = 0; done < v.len;) {
         ssize_t n = write(fd, v.p + done, v.len - done);
 
         if (n < 0 && errno != EINTR) {
-            struct err *e = err_sys(errno, "write %s", path);
-
-            if (ftruncate(fd, before) != 0) {
-                return err_add(e, "a part of a line is left in the file");
-            }
-            return e;
+            return false;
         }
         done += n > 0 ? (size_t)n : 0;
     }
-    return fsync(fd) == 0 ? NULL : err_sys(errno, "write %s", path);
+    return fsync(fd) == 0;
+}
+
+/* All of it, or nothing: what failed comes again. */
+static struct err *write_whole(int fd, const char *path, struct view v)
+{
+    off_t before = lseek(fd, 0, SEEK_END);
+
+    if (write_on(fd, v)) {
+        return NULL;
+    }
+    struct err *e = err_sys(errno, "write %s", path);
+
+    return ftruncate(fd, before) == 0 ? e : err_add(e, "a part of it is left in the file");
 }
 
 /* A file that is full makes room for a new one. */
