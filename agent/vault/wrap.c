@@ -25,7 +25,8 @@ struct exchange {
 SLIST_HEAD(exchange_list, exchange);
 
 struct vault_wrap_memory {
-    pthread_mutex_t lock; /* guards the list */
+    pthread_mutex_t exchanging; /* one at a time: two servers may have the same token */
+    pthread_mutex_t lock;       /* guards the list */
     struct exchange_list list;
 };
 
@@ -41,6 +42,7 @@ void *vault_wrap_memory_new(void)
     struct vault_wrap_memory *m = calloc(1, sizeof *m);
 
     if (m != NULL) {
+        pthread_mutex_init(&m->exchanging, NULL);
         pthread_mutex_init(&m->lock, NULL);
     }
     return m;
@@ -57,6 +59,7 @@ void vault_wrap_memory_free(void *memory)
         free_exchange(x);
     }
     pthread_mutex_destroy(&m->lock);
+    pthread_mutex_destroy(&m->exchanging);
     free(m);
 }
 
@@ -181,25 +184,36 @@ static struct err *exchange(const struct vault_api *api, const struct vault_wrap
     return e != NULL ? e : secret_new(view_cstr(text), ret);
 }
 
+/* With nobody else at it: what another server has exchanged meanwhile is there. */
+static struct err *exchange_once(const struct vault_api *api, struct vault_wrap_memory *m,
+                                 const struct vault_wrapped *w, const struct secret *wrapping_token,
+                                 struct vault_api_answer *answer, struct secret **ret)
+{
+    AUTO(secret_free) struct secret *held = recall(m, wrapping_token);
+    bool known = held != NULL;
+    struct err *e = known ? NULL : exchange(api, w, wrapping_token, answer, &held);
+
+    if (e == NULL && !known && !remember(m, secret_copy(wrapping_token), secret_copy(held))) {
+        e = err_nomem();
+    }
+    if (e == NULL) {
+        *ret = take(&held);
+    }
+    return e;
+}
+
 struct err *vault_wrap_open(const struct vault_api *api, void *memory,
                             const struct vault_wrapped *w, const struct secret *wrapping_token,
                             struct vault_api_answer *answer, struct secret **ret)
 {
-    struct secret *held = recall(memory, wrapping_token);
+    struct vault_wrap_memory *m = memory;
+    struct timespec until = mono_kernel_in(mono_left_ms(api->deadline));
 
-    if (held != NULL) {
-        *ret = held;
-        return NULL;
+    if (pthread_mutex_clocklock(&m->exchanging, CLOCK_MONOTONIC, &until) != 0) {
+        return err_new(ERR_TIMEOUT, "waited for another wrapped %s", w->what);
     }
-    struct err *e = exchange(api, w, wrapping_token, answer, &held);
+    struct err *e = exchange_once(api, m, w, wrapping_token, answer, ret);
 
-    if (e != NULL) {
-        return e;
-    }
-    if (!remember(memory, secret_copy(wrapping_token), secret_copy(held))) {
-        secret_free(&held);
-        return err_nomem();
-    }
-    *ret = held;
-    return NULL;
+    pthread_mutex_unlock(&m->exchanging);
+    return e;
 }
