@@ -290,8 +290,8 @@ static void read_certs(struct bind_login *b, struct login *l)
     }
     struct err *e = start_reading(b, l, &token, &r);
 
-    if (e != NULL) {
-        take_certs(l, e, NULL, 0);
+    if (e != NULL) { /* its token has just gone, and brings another look when it is back */
+        err_free(&e);
         return;
     }
     l->reading = true;
