@@ -1,11 +1,10 @@
 /*
  * Vault servers at work: the test, step by step while it runs, the SSH engines to pick from, and their
- * CAs' public keys. A signer of holdfast.yaml is asked by its name. Of a connector:
- *
- * All look at the server with the connector's own settings, logged in to for this one call, so
- * that a connector is tested as it stands in the registry, or in the body of one that is not stored,
- * and not as the agent happens to use it. The way there is: [secrets manager ->] connector ->
- * certificate -> Vault; next() says what is still missing.
+ * CAs' public keys. A signer of holdfast.yaml is asked by its name. A connector's server is asked with
+ * the connector's own settings, logged in to for this one call, so that a connector is tested as it
+ * stands in the registry, or in the body of one that is not stored, and not as the agent happens to
+ * use it. The way there is: [secrets manager ->] connector -> certificate -> Vault; next() says what
+ * is still missing.
  */
 #include <stdlib.h>
 

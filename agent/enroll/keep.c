@@ -4,7 +4,8 @@
  * the present certificate still gives, one renewal a server at a time.
  *
  * It must never be a hot loop: what fails is tried again after a minute, then twice as long each time,
- * an hour or a quarter of the time that is left at most. And it never spends a PIN try: a token that is locked is left alone.
+ * an hour or a quarter of the time that is left at most. And it never spends a PIN try: a token that
+ * is locked is left alone.
  */
 #include "enroll/keep.h"
 

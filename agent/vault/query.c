@@ -1,7 +1,7 @@
 /*
  * The messages of all operations but signing, writer and reader side by side: one request for them
- * all, the steps of a check, a list of mounts, an X.509 certificate. Lists of names are plain strings in events, as many
- * events as they need; they are written and read where they are made and used.
+ * all, the steps of a check, a list of mounts, an X.509 certificate. Lists of names are plain strings
+ * in events, as many events as they need; they are written and read where they are made and used.
  */
 #include "vault/query.h"
 
