@@ -4,7 +4,7 @@
  * anywhere, or is missing, is no transcript. The certificate that the client sent must be for the key
  * that is to sign, so that a transcript of somebody else's login is not signed either.
  *
- * Spec: RFC 5246, 7.4; RFC 8422, 5.4-5.8 for elliptic curves
+ * Spec: RFC 5246, 7.4; RFC 8422, 5.4-5.8 for elliptic curves; RFC 6066, 8 for a stapled OCSP answer
  */
 #include <openssl/err.h>
 #include <openssl/x509.h>
@@ -19,6 +19,8 @@ enum {
     CERTIFICATE_REQUEST = 13,
     SERVER_HELLO_DONE = 14,
     CLIENT_KEY_EXCHANGE = 16,
+    CERTIFICATE_STATUS = 22,
+    STATUS_OCSP = 1,
     VERSION_12 = 0x0303,
     RANDOM_BYTES = 32,
     SESSION_ID_MAX_BYTES = 32,
@@ -123,6 +125,12 @@ static void read_certificate_request(struct rd *r)
     demand(r, !rd_failed(&names));
 }
 
+static void read_certificate_status(struct rd *r)
+{
+    demand(r, rd_u8(r) == STATUS_OCSP);
+    demand(r, rd_bytes(r, rd_u24(r)).len > 0);
+}
+
 /* One message of this type; of a certificate, the first goes to @ret_first. */
 static void read_message(struct rd *r, uint8_t type, struct view *ret_first)
 {
@@ -141,6 +149,9 @@ static void read_message(struct rd *r, uint8_t type, struct view *ret_first)
         break;
     case CERTIFICATE_REQUEST:
         read_certificate_request(&body);
+        break;
+    case CERTIFICATE_STATUS:
+        read_certificate_status(&body);
         break;
     case SERVER_HELLO_DONE:
         break;
@@ -167,6 +178,11 @@ static bool is_for(struct view cert, struct view spki)
     return same;
 }
 
+static bool is_next(const struct rd *r, uint8_t type)
+{
+    return r->left > 0 && r->p[0] == type;
+}
+
 const char *policy_tls12_why_not(struct view message, struct view spki)
 {
     struct rd r = rd_of(message);
@@ -175,7 +191,10 @@ const char *policy_tls12_why_not(struct view message, struct view spki)
     read_message(&r, CLIENT_HELLO, NULL);
     read_message(&r, SERVER_HELLO, NULL);
     read_message(&r, CERTIFICATE, &theirs);
-    if (r.left > 0 && r.p[0] == SERVER_KEY_EXCHANGE) {
+    if (is_next(&r, CERTIFICATE_STATUS)) {
+        read_message(&r, CERTIFICATE_STATUS, NULL);
+    }
+    if (is_next(&r, SERVER_KEY_EXCHANGE)) {
         read_message(&r, SERVER_KEY_EXCHANGE, NULL);
     }
     read_message(&r, CERTIFICATE_REQUEST, NULL);

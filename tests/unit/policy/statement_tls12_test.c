@@ -63,6 +63,39 @@ static void test_tls12_out_of_order(void **state)
     }
 }
 
+/* A server may staple what OCSP says of its certificate, behind that and nowhere else. */
+static void test_tls12_stapled(void **state)
+{
+    static const uint8_t staple[] = {22, 0, 0, 7, 1, 0, 0, 3, 0x30, 1, 0};
+    static const uint8_t empty[] = {22, 0, 0, 4, 1, 0, 0, 0};
+    size_t behind = (size_t)(parts[SERVER_KEY].p - tls12.data);
+    AUTO(buf_deinit) struct buf b;
+
+    (void)state;
+    buf_init(&b, 0);
+    for (size_t i = 0; i < PARTS; i++) { /* in front of each message */
+        size_t at = (size_t)(parts[i].p - tls12.data);
+
+        buf_clear(&b);
+        buf_put(&b, tls12.data, at);
+        buf_put(&b, staple, sizeof staple);
+        buf_put(&b, tls12.data + at, tls12.len - at);
+        if (at != behind) {
+            denied(&b, SCHEME_ES256, "TLS");
+            continue;
+        }
+        allowed(&b, SCHEME_ES256, POLICY_STATEMENT_TLS12);
+        whole_only(&b);
+        assert_int_equal(flip_all(&b, at, at + sizeof staple - 3), 0);
+        assert_int_equal(flip_all(&b, at + sizeof staple - 3, at + sizeof staple), 24);
+    }
+    buf_clear(&b);
+    buf_put(&b, tls12.data, behind);
+    buf_put(&b, empty, sizeof empty);
+    buf_put(&b, tls12.data + behind, tls12.len - behind);
+    denied(&b, SCHEME_ES256, "TLS 1.2 client");
+}
+
 static void test_tls12_of_another(void **state)
 {
     static const uint8_t nobody[] = {11, 0, 0, 3, 0, 0, 0};
@@ -104,9 +137,8 @@ int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        CASE(test_tls12),
-        CASE(test_tls12_out_of_order),
-        CASE(test_tls12_of_another),
+        CASE(test_tls12),         CASE(test_tls12_out_of_order),
+        CASE(test_tls12_stapled), CASE(test_tls12_of_another),
         CASE(test_tls12_damaged),
     };
 
