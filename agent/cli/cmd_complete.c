@@ -29,6 +29,7 @@ static const struct source {
     {"--infrastructure", "infrastructure", NULL, NULL, NULL},
     {"-i", "infrastructure", NULL, NULL, NULL},
     {"connect", "infrastructure", NULL, NULL, NULL},
+    {"--scope", NULL, "/scopes?limit=1000", "items", "scope"},
     {"--token", NULL, "/tokens", "tokens", "name"},
     {"--from-token", NULL, "/tokens", "tokens", "name"},
     {"--identity", NULL, "/identities", "identities", "name"},

@@ -1,5 +1,5 @@
 /*
- * The registry as a whole: apply, export, backup, restore, status. A document is shown as what it
+ * The registry as a whole: apply, export, backup, restore. A document is shown as what it
  * would change before anything is changed.
  */
 #include <stdio.h>
@@ -204,7 +204,7 @@ int cmd_export(struct cli *c)
     return e != NULL ? cli_fail(e) : CLI_OK;
 }
 
-/* --- backup, restore, status --- */
+/* --- backup, restore --- */
 
 static struct err *with_file(struct cli *c, const char *url)
 {
@@ -244,90 +244,4 @@ int cmd_registry_restore(struct cli *c)
     }
     printf("The registry is that of %s\n", cli_argument(c, 0));
     return CLI_OK;
-}
-
-static size_t broken_in(const json_t *items)
-{
-    size_t broken = 0;
-    size_t i;
-    const json_t *item;
-
-    json_array_foreach(items, i, item)
-    {
-        broken += json_array_size(json_object_get(item, "broken")) > 0;
-    }
-    return broken;
-}
-
-static struct err *get_all(struct cli *c, json_t *all)
-{
-    struct err *e = session_open(c, SESSION_TOKENS);
-
-    for (const struct resource_kind *k = resource_kinds; e == NULL && k->word != NULL; k++) {
-        json_t *items = NULL;
-
-        e = resource_pages(c, k, "below=true", &items);
-        if (e == NULL) {
-            json_object_set_new(all, k->word, items);
-        }
-    }
-    return e;
-}
-
-static void print_status(const json_t *all)
-{
-    static const char *const heads[] = {"KIND", ">THERE ARE", ">BROKEN", NULL};
-    struct table *t = table_new(heads);
-    const char *word;
-    const json_t *items;
-    size_t i;
-    const json_t *item;
-
-    json_object_foreach((json_t *)all, word, items)
-    {
-        AUTO(auto_free) char *n = text_fmt("%zu", json_array_size(items));
-        AUTO(auto_free) char *broken = text_fmt("%zu", broken_in(items));
-        const char *cells[] = {word, n, broken};
-
-        table_row(t, cells);
-    }
-    table_print(&t, "");
-    json_object_foreach((json_t *)all, word, items)
-    {
-        json_array_foreach(items, i, item)
-        {
-            resource_warn(item);
-        }
-    }
-}
-
-/* For --json: {"connector": {"count", "broken"}, ...} */
-static void print_counts(const json_t *all)
-{
-    json_t *counts = json_object();
-    const char *word;
-    const json_t *items;
-
-    json_object_foreach((json_t *)all, word, items)
-    {
-        json_object_set_new(counts, word,
-                            json_pack("{s:I, s:I}", "count", (json_int_t)json_array_size(items),
-                                      "broken", (json_int_t)broken_in(items)));
-    }
-    json_print(counts);
-    json_decref(counts);
-}
-
-int cmd_registry_status(struct cli *c)
-{
-    json_t *all = json_object();
-    struct err *e = get_all(c, all);
-
-    if (e == NULL && c->json) {
-        print_counts(all);
-    } else if (e == NULL) {
-        print_status(all);
-    }
-    json_decref(all);
-    return e != NULL ? cli_fail(e) : CLI_OK;
 }

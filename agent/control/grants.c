@@ -76,12 +76,18 @@ static bool is_for(const struct control_grant *g, const struct control_peer *p)
            (!g->has_gid || has_group(p, g->gid));
 }
 
+/* They could take the agent's memory anyway. */
+static bool is_ours(const struct control_peer *p)
+{
+    return p->peer.uid == 0 || p->peer.uid == geteuid();
+}
+
 enum control_right control_right_of(const struct control_deps *d, const struct control_peer *p,
                                     const char *scope)
 {
     enum control_right right = CONTROL_NOTHING;
 
-    if (p->peer.uid == 0 || p->peer.uid == geteuid()) {
+    if (is_ours(p)) {
         return CONTROL_ADMINISTRATOR;
     }
     for (size_t i = 0; i < d->grants_n; i++) {
@@ -92,6 +98,21 @@ enum control_right control_right_of(const struct control_deps *d, const struct c
         }
     }
     return right;
+}
+
+char **control_scopes_of(const struct control_deps *d, const struct control_peer *p)
+{
+    AUTO(text_list_free) char **scopes = NULL;
+    bool ok = !is_ours(p) || text_list_add(&scopes, "account");
+
+    for (size_t i = 0; ok && i < d->grants_n; i++) {
+        const struct control_grant *g = &d->grants[i];
+
+        if (g->right >= CONTROL_VIEWER && is_for(g, p) && !is_ours(p)) {
+            ok = text_list_add(&scopes, g->scope);
+        }
+    }
+    return ok ? take(&scopes) : NULL;
 }
 
 const char *control_right_name(enum control_right right)

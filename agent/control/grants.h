@@ -18,6 +18,9 @@ void control_peer_deinit(struct control_peer *p);
  * @scope: NULL: at any scope */
 enum control_right control_right_of(const struct control_deps *d, const struct control_peer *p,
                                     const char *scope);
+/** control_scopes_of() - the scopes at which a peer has a grant: it sees them and those below them
+ * (NULL-terminated, caller owns); NULL: none */
+char **control_scopes_of(const struct control_deps *d, const struct control_peer *p);
 /** control_right_name() - "viewer", "operator", "administrator" */
 const char *control_right_name(enum control_right right);
 

@@ -118,13 +118,18 @@ static void on_created(void *arg, struct err *e, json_t *result)
     }
 }
 
-static struct err *number_of(const char *text, size_t *ret)
+struct err *control_query_number(const struct control_request *r, const char *name, size_t max,
+                                 size_t *ret)
 {
+    const char *text = control_query(r, name);
     char *end = NULL;
-    unsigned long n = *text >= '0' && *text <= '9' ? strtoul(text, &end, 10) : 0;
+    unsigned long n = text != NULL && *text >= '0' && *text <= '9' ? strtoul(text, &end, 10) : 0;
 
-    if (n < 1 || n > PAGE_MAX || *end != '\0') {
-        return err_new(ERR_INPUT, "query: limit has to be 1 to %d", PAGE_MAX);
+    if (text == NULL) {
+        return NULL;
+    }
+    if (n < 1 || n > max || *end != '\0') {
+        return err_new(ERR_INPUT, "query: %s has to be 1 to %zu", name, max);
     }
     *ret = n;
     return NULL;
@@ -142,8 +147,7 @@ static struct err *fits(const struct control_request *r, const char *name, size_
 
 static struct err *read_page(const struct control_request *r, struct registry_query *q)
 {
-    const char *limit = control_query(r, "limit");
-    struct err *e = limit != NULL ? number_of(limit, &q->limit) : NULL;
+    struct err *e = control_query_number(r, "limit", PAGE_MAX, &q->limit);
 
     if (e == NULL) {
         e = control_query_flag(r, "below", &q->below);

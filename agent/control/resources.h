@@ -88,6 +88,14 @@ extern const char *const control_resources_query[], *const control_resource_dele
 /** control_registry_of() - UNSUPPORTED when this agent keeps none */
 struct err *control_registry_of(const struct control_request *r, struct registry **ret) MUST_CHECK;
 
+/** control_query_number() - 1 to @max; @ret stays where it is absent. INPUT */
+struct err *control_query_number(const struct control_request *r, const char *name, size_t max,
+                                 size_t *ret) MUST_CHECK;
+
+/* --- about.c --- */
+control_handler control_scopes_list, control_registry_status;
+extern const char *const control_scopes_query[], *const control_registry_status_query[];
+
 /* --- document.c --- */
 control_handler control_registry_export, control_registry_apply, control_registry_backup,
     control_registry_restore;

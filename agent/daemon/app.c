@@ -262,6 +262,13 @@ static const struct secret *secret_of(void *arg, const char *variable)
     return a->binder != NULL ? bind_registry_secret(a->binder, variable) : NULL;
 }
 
+static json_t *registry_problems(void *arg)
+{
+    const struct app *a = arg;
+
+    return a->binder != NULL ? bind_registry_problems(a->binder) : NULL;
+}
+
 static void login_of(void *arg, struct vault_conf *conf)
 {
     const struct app *a = arg;
@@ -289,6 +296,7 @@ static struct err *listen_control(struct app *a, const char *path, const char *a
         .identity_of = identity_of,
         .secret_of = secret_of,
         .login_of = login_of,
+        .registry_problems = registry_problems,
         .agent_socket = agent_socket,
         .config_file = a->config->file,
         .connect_helper = a->paths.connect_helper,

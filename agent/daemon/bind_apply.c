@@ -15,6 +15,13 @@ static json_t *part(const json_t *plan, const char *name)
     return json_object_get(plan, name);
 }
 
+static const char *text_or(const json_t *object, const char *name, const char *otherwise)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+
+    return text != NULL ? text : otherwise;
+}
+
 /* Did it work? Then it holds from now on. @e is taken. */
 static bool done(struct bind_registry *b, const char *kind, const char *name, struct err *failed)
 {
@@ -23,6 +30,11 @@ static bool done(struct bind_registry *b, const char *kind, const char *name, st
 
     if (e != NULL) {
         log_err(LOG_WARN, e, "registry, %s", name);
+        bind_problem(b,
+                     text_eq(kind, "vaults")   ? "connector"
+                     : text_eq(kind, "tokens") ? "token"
+                                               : "ssh-key",
+                     text_or(value, "scope", NULL), text_or(value, "id", name), err_text(e));
         b->failed = true;
         return false;
     }

@@ -8,16 +8,50 @@
 
 static void begin(struct bind_registry *b);
 
-static void add_problems(json_t *plan, const json_t *list, char *const *taken)
+void bind_problem(struct bind_registry *b, const char *kind, const char *scope, const char *id,
+                  const char *problem)
+{
+    json_t *one = json_pack("{s:s, s:s?, s:s, s:s}", "kind", kind, "scope", scope, "identifier", id,
+                            "problem", problem);
+
+    if (one != NULL) {
+        json_array_append_new(b->problems, one);
+    }
+}
+
+static const char *text_of(const json_t *object, const char *name)
+{
+    return json_string_value(json_object_get(object, name));
+}
+
+/* What the registry itself says of some. */
+static void add_problems(struct bind_registry *b, json_t *plan, const json_t *list)
 {
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *p = json_array_get(list, i);
         AUTO(auto_free) char *name =
-            bind_plan_name(json_string_value(json_object_get(p, "scope")),
-                           json_string_value(json_object_get(p, "identifier")), taken);
+            bind_plan_name(text_of(p, "scope"), text_of(p, "identifier"), b->identities);
 
         if (name != NULL) {
             json_object_set(json_object_get(plan, "problems"), name, json_object_get(p, "problem"));
+            bind_problem(b, "ssh-key", text_of(p, "scope"), text_of(p, "identifier"),
+                         text_of(p, "problem"));
+        }
+    }
+}
+
+/* What came up when the plan was made. */
+static void add_plan_problems(struct bind_registry *b, const json_t *plan, const json_t *items)
+{
+    for (size_t i = 0; i < json_array_size(items); i++) {
+        const json_t *key = json_object_get(json_array_get(items, i), "ssh_key");
+        AUTO(auto_free) char *name =
+            bind_plan_name(text_of(key, "scope"), text_of(key, "identifier"), b->identities);
+        const char *problem =
+            name != NULL ? text_of(json_object_get(plan, "problems"), name) : NULL;
+
+        if (problem != NULL) {
+            bind_problem(b, "ssh-key", text_of(key, "scope"), text_of(key, "identifier"), problem);
         }
     }
 }
@@ -35,7 +69,8 @@ static void try_later(struct bind_registry *b, bool failed)
     int64_t ms = b->retry_ms > 0 ? b->retry_ms : RETRY_FIRST_MS;
 
     b->retry_ms = ms * 2 < RETRY_LAST_MS ? ms * 2 : RETRY_LAST_MS;
-    io_timer_set(b->retry, mono_in(ms));
+    b->retry_at = mono_in(ms);
+    io_timer_set(b->retry, b->retry_at);
 }
 
 static struct err *take_items(struct bind_registry *b, const json_t *result)
@@ -44,7 +79,9 @@ static struct err *take_items(struct bind_registry *b, const json_t *result)
     struct err *e = bind_plan_make(json_object_get(result, "items"), &b->deps.taken, &plan);
 
     if (e == NULL) {
-        add_problems(plan, json_object_get(result, "problems"), b->identities);
+        json_array_clear(b->problems);
+        add_plan_problems(b, plan, json_object_get(result, "items"));
+        add_problems(b, plan, json_object_get(result, "problems"));
         json_decref(b->plan);
         b->plan = plan;
         bind_apply(b);
@@ -112,9 +149,11 @@ struct err *bind_registry_new(const struct bind_deps *deps, struct bind_registry
     b->deps = *deps;
     b->applied =
         json_pack("{s:{}, s:{}, s:{}, s:{}}", "vaults", "tokens", "identities", "problems");
+    b->problems = json_array();
     b->retry = io_timer_new(deps->loop, on_retry, b);
-    struct err *e =
-        b->applied != NULL && b->retry != NULL ? copy_taken(b, &deps->taken) : err_nomem();
+    struct err *e = b->applied != NULL && b->problems != NULL && b->retry != NULL
+                        ? copy_taken(b, &deps->taken)
+                        : err_nomem();
 
     if (e == NULL) {
         registry_watch(b->deps.registry, on_change, b);
@@ -144,6 +183,7 @@ void bind_registry_free(struct bind_registry **bp)
     free(b->secrets);
     json_decref(b->applied);
     json_decref(b->plan);
+    json_decref(b->problems);
     json_decref(b->tokens);
     text_list_free(&b->identities);
     text_list_free(&b->signers);
@@ -162,6 +202,15 @@ struct identity *bind_registry_identity(const struct bind_registry *b, const cha
         return NULL;
     }
     return identity_find(b->deps.identities, name);
+}
+
+json_t *bind_registry_problems(const struct bind_registry *b)
+{
+    int64_t left_ms = b->retry_at.ms - mono_now().ms;
+    json_t *retry =
+        b->retry_ms == 0 ? json_null() : json_integer(left_ms > 0 ? (left_ms + 999) / 1000 : 0);
+
+    return json_pack("{s:O, s:o}", "problems", b->problems, "retry_s", retry);
 }
 
 const struct secret *bind_registry_secret(struct bind_registry *b, const char *variable)

@@ -33,6 +33,8 @@ void bind_registry_tokens(struct bind_registry *b);
 /** bind_registry_identity() - what an SSH key of the registry is (borrowed); NULL when it is none */
 struct identity *bind_registry_identity(const struct bind_registry *b, const char *scope,
                                         const char *id);
+/** bind_registry_problems() - what of it could not be applied, as struct control_deps has it */
+json_t *bind_registry_problems(const struct bind_registry *b);
 /** bind_registry_secret() - a secret that came by environment (borrowed); it is taken over when it
  * is first asked for. NULL: there is no such variable */
 const struct secret *bind_registry_secret(struct bind_registry *b, const char *variable);
@@ -61,10 +63,15 @@ struct bind_registry {
     size_t secrets_n;
     bool busy, again;
     bool failed;            /* of the plan, something could not be done */
+    json_t *problems;       /* of the last reading, a list as bind_registry_problems() gives it */
+    struct mono retry_at;   /* when failed */
     int64_t retry_ms;       /* the next pause; 0: nothing has failed */
     struct io_timer *retry; /* then once more, without a change */
 };
 
+/** bind_problem() - one more that is told; what has no scope is the account's */
+void bind_problem(struct bind_registry *b, const char *kind, const char *scope, const char *id,
+                  const char *problem);
 /** bind_apply() - do what it takes to get from applied to plan; what fails is said in the log and
  * sets b->failed */
 void bind_apply(struct bind_registry *b);

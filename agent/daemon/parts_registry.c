@@ -74,7 +74,7 @@ static struct err *allow(const struct config_registry *c, struct parts_registry 
 struct err *parts_registry_new(const struct config *c, struct io_loop *l, struct vault *vault,
                                struct parts_registry *ret)
 {
-    AUTO(auto_free) char *audit = text_fmt("%s/audit.jsonl", c->agent.state);
+    AUTO(auto_free) char *audit = text_fmt("%s/registry-audit.jsonl", c->agent.state);
     struct store *store = NULL;
 
     *ret = (struct parts_registry){0};

@@ -22,8 +22,6 @@ bool registry_identifier_ok(const char *id);
 enum registry_level { REGISTRY_ACCOUNT, REGISTRY_ORG, REGISTRY_PROJECT };
 /** registry_scope_level() - false when @scope is none of the three forms */
 bool registry_scope_level(const char *scope, enum registry_level *ret);
-/** registry_scope_is_below() - is @scope @top, or below it; both are valid */
-bool registry_scope_is_below(const char *scope, const char *top);
 
 /** registry_reference_check() - the form of a reference, wherever it is used; INPUT */
 struct err *registry_reference_check(const char *reference) MUST_CHECK;

@@ -39,6 +39,8 @@ const char *registry_kind_word(enum registry_kind k);
 const char *registry_kind_title(enum registry_kind k);
 bool registry_kind_find(const char *word, enum registry_kind *ret);
 
+/** registry_scope_is_below() - is @scope @top, or below it; both are valid */
+bool registry_scope_is_below(const char *scope, const char *top);
 /** registry_scope_check() - INPUT when it is none of the three forms */
 struct err *registry_scope_check(const char *scope) MUST_CHECK;
 /**
@@ -142,6 +144,17 @@ struct registry_query {
  * INPUT: a limit that is not 1..STORE_PAGE_MAX, a cursor that is none of ours */
 void registry_list(struct registry *r, const struct registry_query *q, registry_text_fn *on_done,
                    void *arg);
+
+/** registry_scopes() - a page of the scopes that have resources: {"items": [{"scope", "resources"}],
+ * "next": cursor or null}, by their bytes
+ * @tops: NULL-terminated; these scopes and those below them, no others
+ * Errors: as registry_list() */
+void registry_scopes(struct registry *r, char *const *tops, const char *after, size_t limit,
+                     registry_text_fn *on_done, void *arg);
+/** registry_status() - how the registry is, counted at and below a scope: {"scope", "store": {"kind",
+ * "path", "bytes", "schema_version", "entries", "writable", "error", "whole_at", "refreshed",
+ * "away_since"}, "kinds": [{"kind", "resources", "highest_revision", "updated"}], "scopes": number} */
+void registry_status(struct registry *r, const char *scope, registry_json_fn *on_done, void *arg);
 
 /** registry_check_only() - validate a body as registry_create() would, store nothing */
 void registry_check_only(struct registry *r, enum registry_kind kind, const char *scope,

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from main.conftest import MOUNT, ROLE
-from stage.agent import BIN, ROOT
+from stage.agent import BIN, ROOT, wait_for
 from stage.sshd import me
 
 
@@ -205,8 +205,55 @@ def test_backup_and_restore(running, cli):
     assert str(backup) in refused(cli, "registry", "backup", backup)
     cli("certificate", "create", "two", "-f", empty.bao.ca_path)
     cli("registry", "restore", backup, "--yes")
-    counts = json.loads(cli("registry", "status", "--json").stdout)
-    assert counts["certificate"]["count"] == 1
+    assert how_many(cli, "certificate") == 1
+
+
+def how_many(cli, kind, *options):
+    status = json.loads(cli("registry", "status", "--json", *options).stdout)
+    (of_kind,) = [k for k in status["kinds"] if k["kind"] == kind]
+    return of_kind["resources"]
+
+
+def test_status_says_how_the_registry_is(running, cli):
+    """As somebody sees it whose Vault is down for one key and whose connector lost its certificate."""
+    empty, agent, _ = running
+    cli("certificate", "create", "CA", "--file", empty.bao.ca_path)
+    cli("connector", "create", "Lost", "--address", "https://127.0.0.1:1", "--login", "token",
+        "--token-env", "NOBODY_SET_THIS", "--certificate", "ca", check=False)
+    cli("secrets-manager", "create", "Lost", "--scope", "org/x", "--connector", "account.lost",
+        "--mount", "ssh")
+    cli("ssh-key", "create", "Lost", "--scope", "org/x", "--user", me(), "--key", "pkcs11:object=web",
+        "--secrets-manager", "lost", "--role", "web")
+    wait_for(agent.log, lambda: "NOBODY_SET_THIS" in cli("registry", "status").stdout)
+    said = cli("registry", "status").stdout
+    assert f"SQLite, {agent.state}/registry.sqlite3" in said and "whole when it was opened" in said
+    assert "2 in use at account and below" in said
+    assert "not applied, tried again in " in said and "ssh-key lost in org/x" in said
+    table = said[said.index("KIND"):said.index("\n\nnot applied")].splitlines()
+    assert len(table) == 6 and max(map(len, table)) <= 80
+    status = json.loads(cli("registry", "status", "--json").stdout)
+    assert status["store"]["kind"] == "sqlite" and status["store"]["writable"]
+    assert status["store"]["schema_version"] == 2 and status["store"]["bytes"] > 4096
+    assert 0 <= status["retry_s"] <= 300
+    assert {(p["kind"], p["scope"], p["identifier"]) for p in status["problems"]} == {
+        ("connector", None, "lost"), ("ssh-key", "org/x", "lost")}
+    below = json.loads(cli("registry", "status", "--json", "--scope", "org/x").stdout)
+    assert [p["identifier"] for p in below["problems"]] == ["lost"]
+    assert how_many(cli, "connector") == 1 and how_many(cli, "connector", "--scope", "org/x") == 0
+    cli("ssh-key", "delete", "lost", "--scope", "org/x", "--yes")
+    wait_for(agent.log, lambda: "not applied" not in cli("registry", "status").stdout)
+
+
+def test_changes_are_written_down(running, cli, hosts):
+    """In a file of their own: the chain of the agent's trail holds beside it."""
+    _, agent, _ = running
+    declare(running, cli, hosts)
+    trail = [json.loads(line) for line in (agent.state / "registry-audit.jsonl").open()]
+    assert [(line["what"], line["kind"], line["identifier"]) for line in trail][:2] == [
+        ("create", "certificate", "vault_ca"), ("create", "connector", "main")]
+    assert all(line["uid"] == os.geteuid() for line in trail)
+    wait_for(agent.log, lambda: "certificate-received" in cli("audit", "--json").stdout)
+    assert "chain holds" in cli("audit", "--verify").stdout
 
 
 def test_inventory_and_list_of_hosts(running, cli):
@@ -251,5 +298,8 @@ def test_names_are_completed(running, cli, hosts):
     assert complete(agent, "connect", "farm/host1") == {"farm/host1"}
     assert complete(agent, "run", "--scope", "org/x", "-i", "") == {"account.farm"}
     assert complete(agent, "key", "show", "w") == {"web"}
+    cli("certificate", "create", "c", "--scope", "org/acme/project/web", "-f", running[0].bao.ca_path)
+    assert complete(agent, "run", "--scope", "") == {"account", "org/acme/project/web"}
+    assert complete(agent, "ssh-key", "list", "--scope", "org/a") == {"org/acme/project/web"}
     agent.stop()
     assert complete(agent, "ssh-key", "show", "de") == set()

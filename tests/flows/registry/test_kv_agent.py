@@ -113,6 +113,9 @@ def test_a_vault_that_is_away_costs_writes_only(two, fleet):
         assert refused.status in (502, 503), refused
         assert time.monotonic() - begun < REFUSED_WITHIN_S, refused
         assert "Vault is sealed" in refused.json["detail"], refused
+        store = api_b.get("/registry").json["store"]
+        assert store["kind"] == "kv" and not store["writable"] and "sealed" in store["error"]
+        assert store["refreshed"] <= store["away_since"]
         assert api_b.get(path).status == 200
         b.stop()
         b.start()  # with its own copy alone
@@ -122,5 +125,7 @@ def test_a_vault_that_is_away_costs_writes_only(two, fleet):
     finally:
         fleet.unseal()
     wait_for(b.log, lambda: api_b.delete(path).status == 200)
+    store = api_b.get("/registry").json["store"]
+    assert store["writable"] and store["away_since"] is None and store["refreshed"]
     seen(a, lambda: api_a.get(path).status == 404)
     assert api_a.get("/scopes/account/certificates/never").status == 404

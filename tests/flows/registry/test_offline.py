@@ -1,15 +1,14 @@
 """A registry that cannot be opened: the agent says what to do, that puts a backup in its place, and
 the damaged file is still there."""
 
-import json
 import subprocess
 
-from registry.test_cli import cli, refused  # noqa: F401 (a fixture)
+from registry.test_cli import cli, how_many, refused  # noqa: F401 (a fixture)
 from stage.agent import BIN
 
 
 def certificates(cli):  # noqa: F811
-    return json.loads(cli("registry", "status", "--json").stdout)["certificate"]["count"]
+    return how_many(cli, "certificate")
 
 
 def test_a_damaged_registry_is_put_back(running, cli):  # noqa: F811

@@ -206,6 +206,40 @@ def test_a_viewer_sees_the_project_and_nothing_else(granted):
     assert {item["identifier"] for item in below} == {"ops", "web", "db"}
 
 
+def scopes_seen(agent, uid, **query):
+    return as_user(uid, uid, lambda: [
+        item["scope"] for item in Api(agent.control).get("/scopes", **query).json["items"]])
+
+
+@needs_root
+def test_who_sees_which_scopes(granted):
+    agent, api, _ = granted
+    everything = {"account": 1, ORG: 1, DB: 1, WEB: 1}
+    assert {i["scope"]: i["resources"] for i in api.get("/scopes").json["items"]} == everything
+    assert scopes_seen(agent, VIEWER) == [WEB]
+    assert scopes_seen(agent, ORG_VIEWER) == [ORG, DB, WEB]
+    first = api.get("/scopes", limit=3).json
+    assert [i["scope"] for i in first["items"]] == ["account", ORG, DB]
+    rest = api.get("/scopes", limit=3, after=first["next"]).json
+    assert [i["scope"] for i in rest["items"]] == [WEB] and rest["next"] is None
+    assert scopes_seen(agent, VIEWER, after=first["next"]) == [WEB]
+    assert [api.get("/scopes", limit=bad).status for bad in (0, 1001, "x")] == [400] * 3
+    assert api.get("/scopes", after="x").status == 400
+
+
+@needs_root
+def test_status_tells_what_the_scope_allows(granted):
+    agent, api, _ = granted
+    quoted = urllib.parse.quote(WEB)
+    assert statuses(agent, VIEWER, [("GET", "/registry", None),
+                                    ("GET", f"/registry?scope={quoted}", None)]) == [403, 200]
+    mine = as_user(VIEWER, VIEWER, lambda: Api(agent.control).get("/registry", scope=WEB).json)
+    assert mine["store"] is None and mine["scopes"] == 1
+    assert {k["kind"]: k["resources"] for k in mine["kinds"]}["ssh-key"] == 1
+    all_of_it = api.get("/registry").json
+    assert all_of_it["store"]["path"].startswith(str(agent.state)) and all_of_it["scopes"] == 4
+
+
 @needs_root
 def test_a_viewer_changes_nothing(granted):
     agent, api, empty = granted

@@ -139,6 +139,29 @@ void registry_check_only(struct registry *r, enum registry_kind kind, const char
     reg_called("check", on_done, arg);
 }
 
+void registry_scopes(struct registry *r, char *const *tops, const char *after, size_t limit,
+                     registry_text_fn *on_done, void *arg)
+{
+    (void)r;
+    reg_text(reg.scope, sizeof reg.scope, "");
+    for (size_t i = 0; tops[i] != NULL; i++) {
+        size_t len = strlen(reg.scope);
+
+        snprintf(reg.scope + len, sizeof reg.scope - len, "%s ", tops[i]);
+    }
+    reg.limit = limit;
+    reg_text(reg.after, sizeof reg.after, after);
+    reg_called("scopes", NULL, arg);
+    reg.on_text = on_done;
+}
+
+void registry_status(struct registry *r, const char *scope, registry_json_fn *on_done, void *arg)
+{
+    (void)r;
+    reg_text(reg.scope, sizeof reg.scope, scope);
+    reg_called("status", on_done, arg);
+}
+
 void registry_export(struct registry *r, const char *scope, registry_text_fn *on_done, void *arg)
 {
     (void)r;

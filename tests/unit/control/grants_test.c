@@ -51,6 +51,27 @@ static void test_groups(void **state)
     assert_int_equal(right_of(1004, 60, "account"), CONTROL_NOTHING);   /* both have to fit */
 }
 
+static void assert_sees(uid_t uid, gid_t gid, const char *const *scopes)
+{
+    const struct control_deps d = {.grants = grants, .grants_n = ARRAY_LEN(grants)};
+    const struct control_peer p = {.peer = {.uid = uid, .gid = gid}};
+    AUTO(text_list_free) char **seen = control_scopes_of(&d, &p);
+
+    for (size_t i = 0; scopes[i] != NULL; i++) {
+        assert_string_equal(seen[i], scopes[i]);
+    }
+    assert_int_equal(text_list_len(seen), text_list_len((char *const *)scopes));
+}
+
+static void test_scopes_that_are_seen(void **state)
+{
+    (void)state;
+    assert_sees(1000, 1, (const char *const[]){"org/acme", "org/acme/project/web", NULL});
+    assert_sees(1003, 50, (const char *const[]){"account", NULL});
+    assert_sees(1004, 60, (const char *const[]){NULL});
+    assert_sees(geteuid(), 50, (const char *const[]){"account", NULL});
+}
+
 static void test_ours(void **state)
 {
     (void)state;
@@ -195,6 +216,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_scopes),
         cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_scopes_that_are_seen),
         cmocka_unit_test(test_ours),
         cmocka_unit_test(test_names),
         TEST(test_a_foreign_operator),
