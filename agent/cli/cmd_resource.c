@@ -135,7 +135,7 @@ static void add_row(struct table *t, const struct resource_kind *k, const json_t
 
 static void print_list(const struct resource_kind *k, const char *scope, const json_t *items)
 {
-    const char *heads[RESOURCE_COLUMNS_MAX + 4] = {"~NAME", "IDENTIFIER"};
+    const char *heads[RESOURCE_COLUMNS_MAX + 4] = {"NAME", "IDENTIFIER"};
     AUTO(auto_free) char *none =
         text_fmt("No %s at %s: `holdfast %s create` makes one.", k->word, scope, k->word);
     size_t n = 2;
