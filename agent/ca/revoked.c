@@ -8,25 +8,28 @@
  */
 #include <jansson.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <sys/queue.h>
 
 #include "ca/priv.h"
 
 enum { FILE_MAX_BYTES = 16 * 1024 * 1024, KEPT_S = 24 * 3600, KRL_MODE = 0644 };
 
+/* Somebody who waits for the KRL. */
+struct waiter {
+    STAILQ_ENTRY(waiter) next; /* ca_revoked's, in order */
+    struct ca_revoked *list;
+    ca_done_fn *on_done;
+    void *arg;
+};
+
 struct ca_revoked {
     char *state_path, *krl_path;
     struct io_writer *writer;
+    STAILQ_HEAD(, waiter) waiters;
     struct ssh_key *key; /* NULL: never seen */
     struct ca_revocation *list;
     size_t n;
     uint64_t version;
-};
-
-/* Somebody who waits for the KRL. */
-struct waiter {
-    ca_done_fn *on_done;
-    void *arg;
 };
 
 static void entry_deinit(struct ca_revocation *r)
@@ -191,12 +194,20 @@ static struct err *put_state(struct ca_revoked *r)
 
 /* --- the KRL ------------------------------------------------------------------------------------ */
 
+/* The list of @arg, and with it those of whoever came before: one that was replaced before it was
+ * written is in it. */
 static void on_written(void *arg, const struct err *e)
 {
-    struct waiter w = *(struct waiter *)arg;
+    struct ca_revoked *r = ((struct waiter *)arg)->list;
+    bool is_last = false;
 
-    free(arg);
-    w.on_done(w.arg, e != NULL ? err_copy(e) : NULL);
+    while (!is_last) {
+        AUTO(auto_free) struct waiter *w = STAILQ_FIRST(&r->waiters);
+
+        STAILQ_REMOVE_HEAD(&r->waiters, next);
+        is_last = w == arg;
+        w->on_done(w->arg, err_copy(e));
+    }
 }
 
 static struct err *put_krl(struct ca_revoked *r, struct waiter *w)
@@ -222,6 +233,7 @@ struct err *ca_revoked_new(struct io_loop *l, const char *state_path, const char
     if (r == NULL) {
         return err_nomem();
     }
+    STAILQ_INIT(&r->waiters);
     r->version = 1;
     r->state_path = text_copy(state_path);
     r->krl_path = text_copy(krl_path);
@@ -302,10 +314,11 @@ static struct err *put_both(struct ca_revoked *r, ca_done_fn *on_done, void *arg
     struct err *e = w != NULL ? put_state(r) : err_nomem();
 
     if (e == NULL) {
-        *w = (struct waiter){.on_done = on_done, .arg = arg};
+        *w = (struct waiter){.list = r, .on_done = on_done, .arg = arg};
         e = put_krl(r, w);
     }
     if (e == NULL) {
+        STAILQ_INSERT_TAIL(&r->waiters, w, next);
         take(&w);
     }
     return e;

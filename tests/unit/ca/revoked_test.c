@@ -95,6 +95,21 @@ static void revoking_twice_is_once(void **state)
     assert_int_equal(ca_revocations(ca_of(&s->signer)), 1);
 }
 
+static void each_of_many_at_once_is_told(void **state)
+{
+    struct setting *s = *state;
+    uint64_t first = issued(s)->serial, second = issued(s)->serial;
+    const struct ca_revocation what[] = {{.serial = first}, {.serial = second}};
+    unsigned before = s->answers;
+
+    for (size_t i = 0; i < ARRAY_LEN(what); i++) { /* the second list replaces the first */
+        ca_revoke(ca_of(&s->signer), &what[i], on_revoked, s);
+    }
+    fake_pass(0);
+    assert_int_equal(s->answers, before + 2);
+    assert_null(s->error);
+}
+
 static void what_has_ended_leaves_the_list(void **state)
 {
     struct setting *s = *state;
@@ -149,6 +164,7 @@ int main(void)
         TEST(openssh_refuses_what_is_revoked),
         TEST(revoked_stays_revoked_when_the_ca_gets_another_key),
         TEST(revoking_twice_is_once),
+        TEST(each_of_many_at_once_is_told),
         TEST(what_has_ended_leaves_the_list),
         TEST(revoking_nonsense_is_refused),
         TEST(a_damaged_list_is_an_error),
