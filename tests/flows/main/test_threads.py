@@ -1,13 +1,20 @@
 """What users of other agents asked for and did not get, numbered as the threads in the design's list
 of peers. tests/rules/test_threads.py says where the other threads have their tests."""
 
+import base64
 import json
+import re
 import subprocess
 import time
 
+import pytest
+
+from main.conftest import MOUNT
 from main.ssh_client import ssh
 from stage.agent import BIN, wait_for
 from stage.sshd import me
+
+CERT = {"p256": "ECDSA", "rsa": "RSA", "ed25519": "ED25519"}
 
 
 def test_27_a_certificate_is_forwarded_with_the_agent(bench, place, sshd):
@@ -33,6 +40,21 @@ def test_29_one_key_has_many_certificates(bench, bao):
     with agent:
         wait_for(agent.log, lambda: len(agent.list_blobs()) == 3)
         assert len({blob for _, blob, _ in agent.list_blobs()}) == 3
+
+
+def test_32_a_long_certificate_comes_out_whole(bench, bao, place, sshd):
+    """Others cut it off, or could not read what they did not know."""
+    users = [me(), *(f"somebody-with-a-long-name-{n:03}" for n in range(200))]
+    bao.enable_ssh(MOUNT, "long", allowed_users="*", ttl="30m")
+    bao.allow_sign("long", f"{MOUNT}/long")
+    agent = bench.with_key(bench.agent([bench.identity(wants=[bench.want(
+        role="long", principals=users)])], [bench.signer(bao.token(["long"], ttl="1h"))]))
+    with agent:
+        agent.wait_active("web")
+        (kind, blob, _), = agent.list_blobs()
+        assert f"{kind} {blob}" == " ".join(agent.cert("web")["line"].split()[:2])
+        assert len(base64.b64decode(blob)) > 5000
+        ssh(agent, sshd, place, "true")
 
 
 def test_33_a_renewed_certificate_takes_the_place_of_the_old(bench, place, sshd):
@@ -62,6 +84,7 @@ def test_36_many_that_ask_for_a_renewal_share_one_request(bench, bao):
                   if e["event"] == "certificate-received"]
         assert len(issued) == 2, issued
 
+
 def test_37_what_the_agent_shows_is_what_is_declared(bench, place, sshd):
     """No stale entries, and no hand that fills them again: also after the agent was killed."""
     agent = bench.with_key(bench.agent())
@@ -75,3 +98,33 @@ def test_37_what_the_agent_shows_is_what_is_declared(bench, place, sshd):
         agent.wait_active("renamed")
         assert len(agent.list_blobs()) == len(shown) == 1
         assert "renamed" in agent.list_blobs()[0][2]
+
+
+def test_41_a_stock_client_needs_no_word_about_certificates(bench, bao, sshd):
+    """gpg-agent has no certificates, so people kept files beside it; here no file has to be there."""
+    home = bench.folder / "empty"
+    home.mkdir()
+    known = home / "known"
+    known.write_text(sshd.known_hosts_line() + "\n")
+    agent = bench.with_key(bench.agent())
+    with agent:
+        agent.wait_active("web")
+        done = subprocess.run(
+            ["ssh", "-F", "none", "-v", "-p", str(sshd.port), "-o", "BatchMode=yes",
+             "-o", f"UserKnownHostsFile={known}", f"{me()}@{sshd.address}", "echo in"], text=True,
+            capture_output=True, timeout=60,
+            env={"PATH": "/usr/bin:/bin", "SSH_AUTH_SOCK": str(agent.socket), "HOME": str(home)})
+        assert done.stdout == "in\n", done.stderr
+        assert re.search("Server accepts key: .*-CERT .* agent", done.stderr), done.stderr
+
+
+@pytest.mark.parametrize("kind", ["p256", "rsa", "ed25519"])
+def test_43_a_client_that_knows_no_certificates_logs_in_with_one(bench, sshd, kind):
+    """It takes what the agent shows for a key, whatever that is, and asks for a signature."""
+    agent = bench.with_key(bench.agent(), "web", kind)
+    with agent:
+        agent.wait_active("web")
+        done = subprocess.run([BIN / "plain_client", agent.socket, str(sshd.port), me()], text=True,
+                              capture_output=True, timeout=60)
+        assert done.returncode == 0, f"{done.stderr}\n{sshd.log()}\n{agent.log()}"
+    assert sshd.logged(f"Accepted publickey for {me()} .* {CERT[kind]}-CERT")
