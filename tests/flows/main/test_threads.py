@@ -3,13 +3,14 @@ of peers. tests/rules/test_threads.py says where the other threads have their te
 
 import base64
 import json
+import os
 import re
 import subprocess
 import time
 
 import pytest
 
-from main.conftest import MOUNT
+from main.conftest import MOUNT, ROLE
 from main.ssh_client import ssh
 from stage.agent import BIN, wait_for
 from stage.sshd import me
@@ -34,12 +35,27 @@ def test_27_a_certificate_is_forwarded_with_the_agent(bench, place, sshd):
         assert done.stdout.strip() == "second hop", f"{done.stderr}\n{agent.log()}\n{sshd.log()}"
 
 
-def test_29_one_key_has_many_certificates(bench, bao):
-    wants = [bench.want(ttl=ttl) for ttl in ("5m", "10m", "20m")]
-    agent = bench.with_key(bench.agent([bench.identity(wants=wants)]))
+def test_29_one_key_has_many_certificates(bench, bao, place, sshd):
+    """Of another mount, which is another CA, of another role, or only for longer; each signs."""
+    bao.enable_ssh("second", "ops", allowed_users=me(), ttl="30m")
+    bao.enable_ssh(MOUNT, "other", allowed_users=me(), ttl="30m")
+    bao.allow_sign("many", f"{MOUNT}/{ROLE}", f"{MOUNT}/other", "second/ops")
+    wants = [bench.want(), bench.want(ttl="20m"), bench.want(role="other"),
+             bench.want(mount="second", role="ops")]
+    agent = bench.with_key(bench.agent([bench.identity(wants=wants)],
+                                       [bench.signer(bao.token(["many"], ttl="1h"))]))
     with agent:
-        wait_for(agent.log, lambda: len(agent.list_blobs()) == 3)
-        assert len({blob for _, blob, _ in agent.list_blobs()}) == 3
+        wait_for(agent.log, lambda: len(agent.list_blobs()) == 4)
+        certs = agent.identity("web")["certificates"]
+        assert len({c["ca"] for c in certs}) == 2 and len({c["serial"] for c in certs}) == 4
+        for line in agent.list_blobs():
+            only = bench.folder / "only.pub"
+            only.write_text(" ".join(line) + "\n")
+            done = subprocess.run(["ssh-keygen", "-Y", "sign", "-n", "file", "-f", only], text=True,
+                                  input="words", capture_output=True,
+                                  env={**os.environ, "SSH_AUTH_SOCK": str(agent.socket)})
+            assert "BEGIN SSH SIGNATURE" in done.stdout, done.stderr
+        ssh(agent, sshd, place, "true")
 
 
 def test_32_a_long_certificate_comes_out_whole(bench, bao, place, sshd):
