@@ -23,6 +23,7 @@ enum {
     BACKOFF_FIRST_MS = 100,
     BACKOFF_MAX_MS = 30 * 1000,
     GOOD_LIFE_MS = 60 * 1000, /* ready for so long: the next failure is the first again */
+    DOUBT_MS = 500,           /* from the end of one socket to being ended */
     PATIENCE_MS = 2 * 1000,   /* from closing the socket to SIGKILL */
     KILL_WAIT_MS = 1 * 1000,
     FRAMES_PER_ROUND = 32,
@@ -33,6 +34,7 @@ static void destroy(struct io_helper *h)
 {
     io_timer_deinit(&h->start);
     io_timer_deinit(&h->patience);
+    io_timer_deinit(&h->doubt);
     io_timer_deinit(&h->idle);
     io_timer_deinit(&h->hung);
     io_queue_free(&h->queue);
@@ -71,6 +73,7 @@ static void hang_up(struct io_helper *h)
     h->state = HELPER_ENDING;
     io_timer_clear(&h->idle);
     io_timer_clear(&h->hung);
+    io_timer_clear(&h->doubt);
     io_timer_set(&h->patience, mono_in(PATIENCE_MS));
 }
 
@@ -152,19 +155,20 @@ static unsigned frames_of_round(const struct io_helper *h)
     return h->sent_n < FRAMES_PER_ROUND ? h->sent_n : FRAMES_PER_ROUND;
 }
 
-/* A process that ends closes all it has: one that closed this alone is out of step. */
+/* A process that ends closes all it has, in no order that could be told: its exit is waited for a
+ * moment. One that closed this alone is out of step. */
 void io_helper_questions_ended(struct io_helper *h)
 {
-    bool all = h->fd < 0 || io_helper_receive(h, FRAMES_ALL); /* its last answers */
+    if (h->state == HELPER_UP && !io_timer_is_set(&h->doubt)) {
+        io_timer_set(&h->doubt, mono_in(DOUBT_MS));
+    }
+}
 
-    if (h->state != HELPER_UP) {
-        return;
-    }
-    if (all) {
-        hang_up(h); /* its exit says why */
-    } else {
-        io_helper_end(h, err_new(ERR_PROTOCOL, "it closed a socket for questions"), true);
-    }
+static void on_doubt(void *arg)
+{
+    struct io_helper *h = arg;
+
+    io_helper_end(h, err_new(ERR_PROTOCOL, "it closed a socket for questions"), true);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
@@ -325,6 +329,7 @@ struct err *io_helper_new(struct io_loop *l, const struct io_helper_conf *conf,
     h->in.secret = true;
     io_timer_init(&h->start, l, on_start, h);
     io_timer_init(&h->patience, l, on_impatience, h);
+    io_timer_init(&h->doubt, l, on_doubt, h);
     io_timer_init(&h->idle, l, on_idle, h);
     io_timer_init(&h->hung, l, io_helper_on_hung, h);
     h->queue = io_queue_new(conf->outstanding_max, conf->lane_outstanding_max);
@@ -369,6 +374,7 @@ void io_helper_free(struct io_helper **hp)
     }
     io_helper_fail_calls(h, why, true);
     io_timer_clear(&h->patience);
+    io_timer_clear(&h->doubt);
     io_helper_leave(h);
 }
 

@@ -127,6 +127,7 @@ static void receive(struct io_question *q)
     if (e != NULL) {
         io_helper_end(h, e, true);
     } else if (result == IPC_EOF) {
+        event_del(&q->readable);
         io_helper_questions_ended(h);
     }
 }

@@ -65,7 +65,7 @@ struct io_helper {
     struct event readable, writable;
     bool blocked; /* the socket is full; writable is awaited */
     struct io_process *process;
-    struct io_timer start, patience, idle, hung;
+    struct io_timer start, patience, doubt, idle, hung;
     struct mono not_before, ready_since, last_used;
     struct mono oldest_since; /* the first of sent is the first */
     unsigned failures;        /* in a row */

@@ -106,8 +106,8 @@ static void a_missing_line_shows(void **state)
     (void)state;
     append("{\"event\":\"a\"}\n{\"event\":\"b\"}\n{\"event\":\"c\"}\n");
     read_all(&all);
-    char *second = strchr((char *)all.data, '\n') + 1;
-    char *third = strchr(second, '\n') + 1;
+    char *second = (char *)memchr(all.data, '\n', all.len) + 1;
+    char *third = (char *)memchr(second, '\n', all.len - (size_t)(second - (char *)all.data)) + 1;
 
     memmove(second, third, all.len - (size_t)(third - (char *)all.data));
     all.len -= (size_t)(third - second);
@@ -125,7 +125,7 @@ static void a_torn_line_is_cut_off(void **state)
     (void)state;
     append("{\"event\":\"a\"}\n{\"event\":\"b\"}\n");
     read_all(&all);
-    size_t first = (size_t)(strchr((char *)all.data, '\n') + 1 - (char *)all.data);
+    size_t first = (size_t)((uint8_t *)memchr(all.data, '\n', all.len) + 1 - all.data);
 
     for (size_t len = first; len < all.len; len++) {
         overwrite(view_of(all.data, len));
