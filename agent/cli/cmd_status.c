@@ -116,8 +116,9 @@ static void say(char ***said, const char *what, const char *name, const json_t *
     if (text[0] == '\0' || !text_list_add(said, text)) {
         return;
     }
-    AUTO(auto_free) char *line =
-        text_fmt("%s%s%s: %s", what, name[0] != '\0' ? " " : "", name, text);
+    AUTO(auto_free) char *whose = text_fmt("%s%s%s: ", what, name[0] != '\0' ? " " : "", name);
+    bool is_told = whose != NULL && strncmp(text, whose, strlen(whose)) == 0;
+    AUTO(auto_free) char *line = text_fmt("%s%s", is_told || whose == NULL ? "" : whose, text);
 
     printf("%s  ", text_list_len(*said) == 1 ? "\n" : "");
     text_wrapped(stdout, 2, line != NULL ? line : text);

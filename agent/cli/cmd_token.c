@@ -257,7 +257,8 @@ static struct err *unlock_body(struct cli *c, json_t **ret)
 
     if (cli_option(c, "configured") == NULL) {
         AUTO(auto_free) char *prompt =
-            text_fmt("PIN of token %s: ", cli_argument(c, 0) != NULL ? cli_argument(c, 0) : "");
+            text_fmt("PIN of token%s%s: ", cli_argument(c, 0) != NULL ? " " : "",
+                     cli_argument(c, 0) != NULL ? cli_argument(c, 0) : "");
 
         e = prompt != NULL ? cli_ask_secret(prompt, "the PIN", &pin) : err_nomem();
         e = err_add(e, "a PIN can be configured as well (tokens: pin: in holdfast.yaml)");
