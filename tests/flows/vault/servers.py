@@ -143,6 +143,55 @@ class FakeVault:
         self._thread.join()
 
 
+class Tunnel:
+    """An HTTP proxy that knows CONNECT."""
+
+    def __enter__(self):
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self.targets = []
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+    def _accept(self):
+        try:
+            while True:
+                threading.Thread(target=self._serve, args=[self._socket.accept()[0]],
+                                 daemon=True).start()
+        except OSError:
+            return
+
+    def _serve(self, client):
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += client.recv(1)
+        target = head.split()[1].decode()
+        self.targets.append(target)
+        host, port = target.split(":")
+        try:
+            server = socket.create_connection((host, int(port)))
+        except OSError:
+            client.sendall(b"HTTP/1.1 502 Nobody there\r\n\r\n")
+            client.close()
+            return
+        client.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
+        threading.Thread(target=self._pump, args=[server, client], daemon=True).start()
+        self._pump(client, server)
+
+    @staticmethod
+    def _pump(one, other):
+        try:
+            while chunk := one.recv(65536):
+                other.sendall(chunk)
+            other.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+
 class KubernetesApi(FakeVault):
     """The one call of a Kubernetes API server that Vault's kubernetes method makes: TokenReview.
 

@@ -5,15 +5,14 @@ import json
 import os
 import signal
 import socket
-import threading
 import time
 
 import pytest
 
-from stage.bao import Bao, Ca, bao_program
+from stage.bao import Bao, BaoError, Ca, bao_program
 from vault.login_keys import certify, new_key
 from vault.probe import Probe
-from vault.servers import FakeVault
+from vault.servers import FakeVault, Tunnel
 
 
 @pytest.fixture(scope="module")
@@ -68,12 +67,16 @@ def login(cert_bao, client_ca, tmp_path):
 
 
 def logins(bao):
-    """How many Vault tokens of the cert method there are."""
-    n = 0
+    """Accessors of the Vault tokens of the cert method: a set, as those of tests before may end."""
+    found = set()
     for accessor in bao.api("LIST", "auth/token/accessors")["data"]["keys"]:
-        token = bao.api("POST", "auth/token/lookup-accessor", {"accessor": accessor})
-        n += token["data"]["path"] == "auth/cert/login"
-    return n
+        try:
+            token = bao.api("POST", "auth/token/lookup-accessor", {"accessor": accessor})
+        except BaoError:
+            continue  # it ended between the two
+        if token["data"]["path"] == "auth/cert/login":
+            found.add(accessor)
+    return found
 
 
 @pytest.mark.parametrize("kind, scheme", [("p256", "ES256"), ("p384", "ES384"), ("rsa", "PS256")])
@@ -87,7 +90,7 @@ def test_each_kind_of_key_logs_in(tls_bao, client_ca, tmp_path, key, kind, schem
         # a run of renewals is one TLS handshake, and one login
         assert probe.ask("asked") == [{"server": "test", "key": "pkcs11:object=login",
                                        "scheme": scheme, "kind": tls_bao.tls_version}]
-    assert logins(tls_bao) - before == 1
+    assert len(logins(tls_bao) - before) == 1
 
 
 def test_a_chain_comes_along(cert_bao, client_ca, tmp_path, key):
@@ -171,7 +174,7 @@ def test_a_killed_helper_logs_in_again(cert_bao, login, key):
             assert time.monotonic() < until
             time.sleep(0.1)
         assert len(probe.ask("asked")) == 2
-    assert logins(cert_bao) - before == 2
+    assert len(logins(cert_bao) - before) == 2
 
 
 def test_the_vault_token_is_renewed_over_the_same_connection(cert_bao, client_ca, login, key):
@@ -183,7 +186,7 @@ def test_the_vault_token_is_renewed_over_the_same_connection(cert_bao, client_ca
             probe.cert(key)
             time.sleep(0.2)
         assert len(probe.ask("asked")) == 1
-    assert logins(cert_bao) - before == 1
+    assert len(logins(cert_bao) - before) == 1
 
 
 def test_many_requests_are_one_login(cert_bao, login, key):
@@ -193,7 +196,7 @@ def test_many_requests_are_one_login(cert_bao, login, key):
         assert len(probe.ask("asked")) <= 4  # a connection for each worker at most
         assert all("cert" in a for a in probe.sign_all(key, n=40))
         assert len(probe.ask("asked")) <= 3
-    assert logins(cert_bao) - before == 1
+    assert len(logins(cert_bao) - before) == 1
 
 
 def test_another_address_is_logged_in_to(login, key):
@@ -262,50 +265,6 @@ def test_no_session_is_resumed(fake_login, client_ca, tmp_path, key):
                 assert probe.error(key)["native"] == 400
             assert len(probe.ask("asked")) == 4
     assert fake.connections == 4
-
-
-class Tunnel:
-    """An HTTP proxy that knows CONNECT."""
-
-    def __enter__(self):
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.address = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        self.targets = []
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-
-    def _accept(self):
-        try:
-            while True:
-                threading.Thread(target=self._serve, args=[self._socket.accept()[0]],
-                                 daemon=True).start()
-        except OSError:
-            return
-
-    def _serve(self, client):
-        head = b""
-        while not head.endswith(b"\r\n\r\n"):
-            head += client.recv(1)
-        target = head.split()[1].decode()
-        self.targets.append(target)
-        host, port = target.split(":")
-        server = socket.create_connection((host, int(port)))
-        client.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
-        threading.Thread(target=self._pump, args=[server, client], daemon=True).start()
-        self._pump(client, server)
-
-    @staticmethod
-    def _pump(one, other):
-        try:
-            while chunk := one.recv(65536):
-                other.sendall(chunk)
-            other.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
 
 
 def test_the_configured_proxy_is_used(login, key):
