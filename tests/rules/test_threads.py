@@ -70,7 +70,7 @@ TESTS = {
     46: [(VAULT, "test_thread_46_no_right_to_renew_is_no_hot_loop"),
          (VAULT, "test_thread_46_by_interval_neither"),
          (VAULT, "test_thread_46_a_403_ends_nothing_and_is_mended_without_a_restart"),
-         ("flows/main/test_bounds.py", "test_a_refusal_by_policy_for_more_than_a_minute")],
+         ("flows/main/test_bounds.py", "test_refusals_for_more_than_a_minute")],
 }
 
 

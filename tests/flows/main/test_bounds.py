@@ -13,6 +13,7 @@ from stage.sshd import me
 IDENTITIES, SECONDS = 10, 70
 TRIES = 2  # of one certificate: the first, and one after a minute; each may be doubted once
 LOGINS = 6 + 7  # a burst, and one in ten seconds
+REFUSED_LOGINS = 8  # after 1 s, 2 s, 4 s, ... of waiting
 
 
 @pytest.fixture
@@ -23,31 +24,49 @@ def audited(tmp_path):
         yield bao
 
 
-def signer(bao, folder):
+def signer(bao, name, **login):
+    return {"name": name, "vault": {"address": bao.address, "ca-bundle": str(bao.ca_path),
+                                    "login": login}}
+
+
+def by_approle(bao, folder):
     role = bao.enable_approle("refused", policies=["other"])
-    return {"name": "vault", "vault": {
-        "address": bao.address, "ca-bundle": str(bao.ca_path), "login": {
-            "method": "approle", "role-id-file": str(write_private(folder / "role", role.role_id)),
-            "secret-id-file": str(write_private(folder / "secret", role.secret_id()))}}}
+    return signer(bao, "vault", method="approle", **{
+        "role-id-file": str(write_private(folder / "role", role.role_id)),
+        "secret-id-file": str(write_private(folder / "secret", role.secret_id()))})
 
 
-def test_a_refusal_by_policy_for_more_than_a_minute(bench, audited):
-    names = [f"i{n}" for n in range(IDENTITIES)]
-    agent = bench.agent([bench.identity(name, label="web") for name in names],
-                        [signer(audited, bench.folder)])
+def by_wrong_password(bao, folder):
+    bao.api("POST", "sys/auth/userpass", {"type": "userpass"})
+    bao.api("POST", "auth/userpass/users/alice", {"password": "right"})
+    return signer(bao, "wrong", method="userpass", user="alice", **{
+        "password-file": str(write_private(folder / "password", "wrong"))})
+
+
+def test_refusals_for_more_than_a_minute(bench, audited):
+    """By policy, and of the login itself."""
+    refused = [f"i{n}" for n in range(IDENTITIES)]
+    locked = [f"l{n}" for n in range(IDENTITIES)]
+    agent = bench.agent(
+        [bench.identity(name, label="web") for name in refused] +
+        [bench.identity(name, label="web", wants=[bench.want(signer="wrong")]) for name in locked],
+        [by_approle(audited, bench.folder), by_wrong_password(audited, bench.folder)])
     bench.with_key(agent)
     before = len(audited.audit_path.read_text().splitlines())
     with agent:
-        wait_for(agent.log, lambda: all(agent.cert(n)["state"] == "refused" for n in names))
+        wait_for(agent.log, lambda: all(i["certificates"][0]["error"]
+                                        for i in agent.status()["identities"]))
         until = time.monotonic() + SECONDS
         while time.monotonic() < until:
             assert agent.list_blobs() == []  # somebody asks all the time
             time.sleep(0.1)
         assert "permission denied" in agent.cert("i0")["error"]["text"]
+        assert "invalid username or password" in agent.cert("l0")["error"]["text"]
         asked = collections.Counter(r["request"]["path"] for r in audited.requests(before))
         signs, logins = asked.pop(f"{MOUNT}/sign/{ROLE}"), asked.pop("auth/approle/login")
         assert IDENTITIES <= signs <= IDENTITIES * TRIES * 2, asked
         assert 1 <= logins <= LOGINS, asked
+        assert 1 <= asked.pop("auth/userpass/login/alice") <= REFUSED_LOGINS, asked
         assert sum(asked.values()) <= LOGINS + IDENTITIES * TRIES, asked  # is the token still good?
         audited.allow_sign("other", f"{MOUNT}/{ROLE}")  # and without a restart
         agent.holdfast("renew", "i0")
