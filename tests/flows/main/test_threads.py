@@ -36,18 +36,20 @@ def test_27_a_certificate_is_forwarded_with_the_agent(bench, place, sshd):
 
 
 def test_29_one_key_has_many_certificates(bench, bao, place, sshd):
-    """Of another mount, which is another CA, of another role, or only for longer; each signs."""
+    """Of another mount or issuer, which is another CA, of another role, or for longer; each signs."""
     bao.enable_ssh("second", "ops", allowed_users=me(), ttl="30m")
     bao.enable_ssh(MOUNT, "other", allowed_users=me(), ttl="30m")
-    bao.allow_sign("many", f"{MOUNT}/{ROLE}", f"{MOUNT}/other", "second/ops")
+    bao.api("POST", f"{MOUNT}/issuers/import/new-ca", {"generate_signing_key": True})
+    bao.enable_ssh(MOUNT, "of-new-ca", allowed_users=me(), ttl="30m", issuer_ref="new-ca")
+    bao.allow_sign("many", *(f"{MOUNT}/{role}" for role in (ROLE, "other", "of-new-ca")), "second/ops")
     wants = [bench.want(), bench.want(ttl="20m"), bench.want(role="other"),
-             bench.want(mount="second", role="ops")]
+             bench.want(role="of-new-ca"), bench.want(mount="second", role="ops")]
     agent = bench.with_key(bench.agent([bench.identity(wants=wants)],
                                        [bench.signer(bao.token(["many"], ttl="1h"))]))
     with agent:
-        wait_for(agent.log, lambda: len(agent.list_blobs()) == 4)
+        wait_for(agent.log, lambda: len(agent.list_blobs()) == 5)
         certs = agent.identity("web")["certificates"]
-        assert len({c["ca"] for c in certs}) == 2 and len({c["serial"] for c in certs}) == 4
+        assert len({c["ca"] for c in certs}) == 3 and len({c["serial"] for c in certs}) == 5
         for line in agent.list_blobs():
             only = bench.folder / "only.pub"
             only.write_text(" ".join(line) + "\n")
