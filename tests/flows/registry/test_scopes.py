@@ -2,6 +2,7 @@
 never sideways; and a grant at a project is worth nothing elsewhere."""
 
 import base64
+import concurrent.futures
 import hashlib
 import json
 import os
@@ -288,3 +289,63 @@ def waits(agent):
         s.settimeout(1)
         s.connect(str(agent.control))
         return len(s.recv(100))
+
+
+# --- connections of another user -----------------------------------------------------------------
+
+
+USER_CONNS_MAX = 256
+REQUEST_IDENTITIES, IDENTITIES_ANSWER = 11, 12
+
+
+def is_served(path, keep=None):
+    """Does a new connection get a list? It stays open in @keep."""
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(30)
+    try:
+        s.connect(str(path))
+        s.sendall(text(bytes([REQUEST_IDENTITIES])))
+        said = s.recv(65536)
+    except (BrokenPipeError, ConnectionResetError):
+        said = b""
+    if keep is None:
+        s.close()
+    else:
+        keep.append(s)
+    return len(said) > 4 and said[4] == IDENTITIES_ANSWER
+
+
+@needs_root
+def test_one_user_cannot_take_all_connections(empty):
+    agent = empty.agent([], [])
+    (agent.folder / "open").mkdir(mode=0o755)
+    path = agent.folder / "open/shared.sock"
+    agent.settings["sockets"] = [{"path": str(path), "users": [str(VIEWER), str(NOBODY)]}]
+    agent.write_config()
+    for folder in (empty.place, empty.folder, agent.folder):
+        folder.chmod(0o711)
+    ready, go_on = os.pipe(), os.pipe()
+
+    def hoard():
+        kept = []
+        served = [is_served(path, kept) for _ in range(USER_CONNS_MAX)]
+        one_more = is_served(path)
+        os.write(ready[1], b"x")
+        os.read(go_on[0], 1)
+        kept.pop().close()
+        until = time.monotonic() + 20
+        while not (again := is_served(path)) and time.monotonic() < until:
+            time.sleep(0.05)
+        return {"served": sum(served), "one_more": one_more, "again": again}
+
+    with agent, concurrent.futures.ThreadPoolExecutor() as pool:
+        hoarder = pool.submit(as_user, VIEWER, VIEWER, hoard)
+        try:
+            os.read(ready[0], 1)
+            assert as_user(NOBODY, NOBODY, lambda: is_served(path))
+            assert as_user(ORG_VIEWER, ORG_VIEWER, lambda: is_served(path)) is False
+            assert is_served(path) and is_served(agent.socket)
+        finally:
+            os.write(go_on[1], b"x")
+        assert hoarder.result() == {"served": USER_CONNS_MAX, "one_more": False, "again": True}
+        assert f"uid {VIEWER} has {USER_CONNS_MAX}, the most that one user may have" in agent.log()
