@@ -63,6 +63,7 @@ TESTS = {
     43: [(MAIN, "test_43_a_client_that_knows_no_certificates_logs_in_with_one")],
     # a host's key behind HostKeyAgent, certified
     44: [("flows/main/test_host.py", "test_a_client_needs_no_prompt"),
+         ("flows/main/test_host.py", "test_what_sshd_complains_of_is_explained"),
          ("flows/main/test_host.py", "test_a_renewal_reaches_the_file")],
     # a host's key on a token
     45: [("flows/main/test_host.py", "test_a_client_needs_no_prompt")],

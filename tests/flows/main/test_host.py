@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from main.conftest import Bench
-from stage.agent import wait_for
+from stage.agent import ROOT, wait_for
 from stage.sshd import Sshd, keygen, me
 
 MOUNT, ROLE = "host-signer", "hosts"
@@ -56,6 +56,16 @@ def test_a_client_needs_no_prompt(host):
     assert os.stat(cert).st_mode & 0o777 == 0o644
     known.write_text("")
     assert "Host key verification failed" in ssh(sshd, known, user).stderr
+
+
+def test_what_sshd_complains_of_is_explained(host):
+    """It tries to load a private key from where the public one is, says so, and works."""
+    _, sshd, known, user, _ = host
+    assert "Unable to load host key" in sshd.log()
+    said = sshd.log().split("Unable to load host key")[1].splitlines()[0].split(": ")[1]
+    manual = (ROOT / "agent/man/holdfast.yaml.5.scd").read_text()
+    assert said in ("bad permissions", "error in libcrypto") and f'"{said}"' in manual
+    assert ssh(sshd, known, user).stdout == "in\n"
 
 
 def test_a_renewal_reaches_the_file(host):
