@@ -148,6 +148,26 @@ static struct err *syntax_error(const char *name, struct view text)
     return e;
 }
 
+/* What is wanted of a value, where libcyaml wants another kind or word; else its own words. */
+static const char *plain_words(const char *what)
+{
+    static const char *const words[][2] = {
+        {"Expecting SEQUENCE", "has to be a list, as [a, b]"},
+        {"Expecting MAPPING", "has to be keys and their values, not one value"},
+        {"Expecting STRING", "has to be one text"},
+        {"Expecting ENUM", "has to be one word"},
+        {"Invalid ENUM value: ", "is none of the words that may stand here, such as yes and no"},
+        {"STRING length < ", "is empty"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        if (strncmp(what, words[i][0], strlen(words[i][0])) == 0) {
+            return words[i][1];
+        }
+    }
+    return what;
+}
+
 /* Turn libcyaml's words into ours. */
 static struct err *explain(const char *name, struct view text, struct complaint *c,
                            cyaml_err_t code)
@@ -183,7 +203,7 @@ static struct err *explain(const char *name, struct view text, struct complaint 
         return err_new(ERR_INPUT, "%s:%u: key '%s' is missing%s%s", name, yaml_line_of(text, path),
                        what + strlen(missing), in, path);
     }
-    return err_new(ERR_INPUT, "%s:%u: '%s': %s", name, c->line, path, what);
+    return err_new(ERR_INPUT, "%s:%u: '%s': %s", name, c->line, path, plain_words(what));
 }
 
 static cyaml_config_t config_for(struct complaint *c)
