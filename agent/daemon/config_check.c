@@ -77,7 +77,9 @@ static struct err *check_pin(const struct config_place *at, const struct config_
                             "command, askpass");
     }
     if (pin->file != NULL && pin->file[0] != '/') {
-        return config_wrong(at, "pin", "file '%s' must be an absolute path", pin->file);
+        return config_wrong(at, "pin",
+                            "file must be the absolute path of a file that holds the PIN; the "
+                            "PIN itself does not belong here");
     }
     if (pin->credential != NULL && strchr(pin->credential, '/') != NULL) {
         return config_wrong(at, "pin", "credential '%s' is a name, not a path", pin->credential);
