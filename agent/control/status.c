@@ -113,6 +113,10 @@ static json_t *warnings_json(const struct control_deps *d)
     control_identity_warnings(d, warnings);
     control_enroll_warnings(d, warnings);
     warn_of_many(d, warnings);
+    if (audit_error(d->audit) != NULL) {
+        control_warn(warnings, "the audit trail cannot be written, and its lines wait: %s",
+                     err_text(audit_error(d->audit)));
+    }
     return warnings;
 }
 

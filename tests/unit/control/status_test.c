@@ -62,6 +62,10 @@ static void test_members(void **state)
     assert_text("keys.0.label", "web");
     assert_true(is_warned("memory for secrets"));
     assert_int_equal(json_array_size(at("warnings")), 1);
+    fake_audit_error = err_new(ERR_STORE, "no space");
+    ask_status();
+    err_free(&fake_audit_error);
+    assert_true(is_warned("the audit trail cannot be written, and its lines wait: no space"));
 }
 
 static void test_signers(void **state)
