@@ -47,16 +47,6 @@ void buf_init(struct buf *b, size_t max)
     *b = (struct buf){.max = max != 0 ? max : BUF_MAX_BYTES};
 }
 
-struct buf *buf_new(size_t max)
-{
-    struct buf *b = malloc(sizeof *b);
-
-    if (b != NULL) {
-        buf_init(b, max);
-    }
-    return b;
-}
-
 void buf_deinit(struct buf *b)
 {
     if (b->secret && b->data != NULL) {
@@ -64,16 +54,6 @@ void buf_deinit(struct buf *b)
     }
     free(b->data);
     *b = (struct buf){.max = b->max, .secret = b->secret};
-}
-
-void buf_free(struct buf **bp)
-{
-    struct buf *b = take(bp);
-
-    if (b != NULL) {
-        buf_deinit(b);
-        free(b);
-    }
 }
 
 void buf_clear(struct buf *b)

@@ -42,11 +42,8 @@ enum { BUF_MAX_BYTES = 256 * 1024 };
 
 /** buf_init() - an empty buffer; @max 0 means BUF_MAX_BYTES. No memory is taken yet. */
 void buf_init(struct buf *b, size_t max);
-/** buf_new() - the same on the heap; NULL when out of memory */
-struct buf *buf_new(size_t max);
 /** buf_deinit() - frees the bytes (wiped if secret) and makes the buffer empty */
 void buf_deinit(struct buf *b);
-void buf_free(struct buf **b);
 /** buf_clear() - forget the contents, keep the memory */
 void buf_clear(struct buf *b);
 /** buf_check() - LIMIT or NOMEM when a write failed, else NULL; @what names the message */

@@ -22,7 +22,6 @@ struct err *enroll_cert_with(X509 *x, STACK_OF(X509) * from, struct enroll_cert 
 char *enroll_name_line(const X509_NAME *name);
 
 /* for AUTO() */
-void enroll_x509_auto(X509 **c);
 void enroll_stack_auto(STACK_OF(X509) * *list);
 
 #endif

@@ -13,11 +13,6 @@ static void bio_free(BIO **b)
     BIO_free(take(b));
 }
 
-void enroll_x509_auto(X509 **c)
-{
-    X509_free(take(c));
-}
-
 void enroll_stack_auto(STACK_OF(X509) * *list)
 {
     sk_X509_pop_free(take(list), X509_free);

@@ -25,8 +25,5 @@ bool registry_scope_level(const char *scope, enum registry_level *ret);
 
 /** registry_reference_check() - the form of a reference, wherever it is used; INPUT */
 struct err *registry_reference_check(const char *reference) MUST_CHECK;
-/** registry_reference_make() - how @scope refers to @id of @target, which is @scope or above it
- * (caller owns; NULL when out of memory) */
-char *registry_reference_make(const char *scope, const char *target, const char *id);
 
 #endif

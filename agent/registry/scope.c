@@ -105,11 +105,3 @@ struct err *registry_reference_resolve(const char *scope, const char *reference,
     *ret_id = id;
     return NULL;
 }
-
-char *registry_reference_make(const char *scope, const char *target, const char *id)
-{
-    if (strcmp(scope, target) == 0) {
-        return text_copy(id);
-    }
-    return text_fmt("%s.%s", strcmp(target, "account") == 0 ? "account" : "org", id);
-}

@@ -126,11 +126,6 @@ bool p11_uri_matches_key(const struct p11_uri *u, const char *label, struct view
            (wanted.len == 0 || view_eq(wanted, id));
 }
 
-bool p11_uri_names_object(const struct p11_uri *u)
-{
-    return u->object != NULL || p11_uri_id(u).len > 0;
-}
-
 const char *p11_uri_pin_source(const struct p11_uri *u)
 {
     return p11_kit_uri_get_pin_source(u->kit);

@@ -21,7 +21,6 @@ bool p11_uri_matches_token(const struct p11_uri *u, const struct p11_token_id *t
                            unsigned long slot_id);
 /** p11_uri_matches_key() - object, id and type (private or public), where the URI has them */
 bool p11_uri_matches_key(const struct p11_uri *u, const char *label, struct view id);
-bool p11_uri_names_object(const struct p11_uri *u);
 /** p11_uri_pin_source() - borrowed; NULL when absent */
 const char *p11_uri_pin_source(const struct p11_uri *u);
 /** p11_uri_object(), p11_uri_id() - borrowed; NULL / empty when absent */

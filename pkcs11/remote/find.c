@@ -213,18 +213,6 @@ struct remote_key *remote_key_at(const struct remote *r, size_t i)
     return NULL;
 }
 
-struct remote_key *remote_key_find_public(const struct remote *r, struct view blob)
-{
-    for (size_t i = 0; i < r->slots_n; i++) {
-        for (size_t k = 0; k < r->slots[i]->keys_n; k++) {
-            if (view_eq(ssh_key_blob(r->slots[i]->keys[k]->k.key), blob)) {
-                return r->slots[i]->keys[k];
-            }
-        }
-    }
-    return NULL;
-}
-
 static bool uri_names_token(const struct p11_uri *uri, const struct slot *s)
 {
     const struct p11_token_id id = id_of(&s->info);

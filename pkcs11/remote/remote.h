@@ -136,8 +136,6 @@ struct remote_key *remote_key_at(const struct remote *r, size_t i); /* borrowed 
  * the candidates' URIs in the text; GONE while its token is absent; PIN while it is locked */
 struct err *remote_key_find(const struct remote *r, const char *uri, struct remote_key **ret)
     MUST_CHECK;
-/** remote_key_find_public() - by public key blob (borrowed); NULL when absent */
-struct remote_key *remote_key_find_public(const struct remote *r, struct view blob);
 
 /** Gets a raw signature (see token_sign()), or an error (taken). */
 typedef void remote_sign_fn(void *arg, struct err *e, struct view raw);

@@ -71,13 +71,11 @@ static void test_key(void **state)
     assert_false(key_fits("pkcs11:object=web;type=cert"));
     AUTO(p11_uri_free) struct p11_uri *u = parse("pkcs11:token=a;id=%ff%00?pin-source=file:/x");
 
-    assert_true(p11_uri_names_object(u));
     assert_null(p11_uri_object(u));
     assert_true(view_eq(p11_uri_id(u), view_of("\xff\x00", 2)));
     assert_string_equal(p11_uri_pin_source(u), "file:/x");
     AUTO(p11_uri_free) struct p11_uri *plain = parse("pkcs11:token=a");
 
-    assert_false(p11_uri_names_object(plain));
     assert_null(p11_uri_pin_source(plain));
 }
 
@@ -120,7 +118,6 @@ static void test_text(void **state)
     AUTO(p11_uri_free) struct p11_uri *k = parse(key);
 
     assert_true(p11_uri_matches_token(t, &demo, 0));
-    assert_false(p11_uri_names_object(t));
     assert_true(p11_uri_matches_token(k, &demo, 0));
     assert_string_equal(p11_uri_object(k), "web; a/b");
     assert_true(view_eq(p11_uri_id(k), view_of("\x00\xff", 2)));
