@@ -56,13 +56,14 @@ def apply(agent, resources):
             return json.load(answer)["changes"]
 
 
-def run(agent, folder, *options, config_text=CONFIG):
+def run(agent, folder, *options, config_text=CONFIG, schema=SCHEMA,
+        phases="examples,coverage,fuzzing"):
     config = folder / "schemathesis.toml"
     config.write_text(config_text)
     with Proxy(agent.control) as proxy:
         done = subprocess.run(
-            [TOOL, "--config-file", config, "run", SCHEMA, "--url", proxy.url, "--no-color",
-             "--phases", "examples,coverage,fuzzing", "--seed", "1", "--generation-database", "none",
+            [TOOL, "--config-file", config, "run", schema, "--url", proxy.url, "--no-color",
+             "--phases", phases, "--seed", "1", "--generation-database", "none",
              "--request-timeout", "30", "--suppress-health-check", "all", *options],
             text=True, capture_output=True, timeout=300, cwd=folder,
             env={**os.environ, "HOME": str(folder)})
