@@ -34,8 +34,7 @@ class Story:
 
     def begin(self):
         self.serial = self.agent.wait_active("web")["serial"]
-        cache = pathlib.Path(self.agent.state, "certificates")
-        wait_for("the cache", lambda: cache.is_dir() and list(cache.iterdir()))
+        self.agent.wait_cached("web")
         self.works()
 
     def works(self):

@@ -47,7 +47,7 @@ def test_kill_9_keeps_the_certificate(bench, place, sshd, bao):
     agent = bench.with_key(bench.agent())
     agent.start()
     serial = agent.wait_active("web")["serial"]
-    wait_for("the cache", lambda: list(pathlib.Path(agent.state, "certificates").iterdir()))
+    agent.wait_cached("web")
     agent.kill()
     bao.pause()
     try:

@@ -105,7 +105,7 @@ def test_the_agent_dies_at_any_moment(bench, place, sshd, bao, seed):
     agent = bench.with_key(bench.agent())
     agent.start()
     agent.wait_active("web")
-    wait_for("the cache", lambda: list(pathlib.Path(agent.state, "certificates").iterdir()))
+    agent.wait_cached("web")
     for _ in range(3):
         renewing = subprocess.Popen([*_holdfast(), "renew", "web"], env=agent.env(),
                                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

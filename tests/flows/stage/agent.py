@@ -148,6 +148,15 @@ class Agent:
         return wait_for(lambda: f"a certificate for {name}: {self.cert(name)}\n{self.log()}", active,
                         timeout_s)
 
+    def wait_cached(self, name):
+        """Until its certificate is on the disk, to be found after a kill."""
+        serial = int(self.wait_active(name)["serial"]).to_bytes(8, "big")
+        folder = self.state / "certificates"
+        wait_for(lambda: f"the certificate of {name} on the disk\n{self.log()}",
+                 lambda: folder.is_dir() and any(serial in file.read_bytes()
+                                                 for file in folder.iterdir()
+                                                 if not file.name.startswith(".")))
+
     def wait_token(self, state, timeout_s=30):
         def reached():  # one that is locked without a reason is just being opened
             return [t for t in self.status()["tokens"] if t["state"] == state
