@@ -13,11 +13,13 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "base/patience.h"
 
 struct err {
     enum err_code code;
     enum err_domain domain;
     unsigned long native;
+    uint32_t patience_s;
     char *name;
     size_t n;
     char *clause[ERR_CLAUSES_MAX]; /* innermost first */
@@ -188,11 +190,25 @@ struct err *err_copy(const struct err *e)
     copy->code = e->code;
     copy->domain = e->domain;
     copy->native = e->native;
+    copy->patience_s = e->patience_s;
     copy->name = e->name != NULL ? strdup(e->name) : NULL;
     for (size_t i = 0; i < e->n; i++) {
         push(copy, strdup(e->clause[i]));
     }
     return copy;
+}
+
+struct err *err_set_patience(struct err *e, int64_t seconds)
+{
+    if (e != NULL && e != &out_of_memory && seconds >= 0) {
+        e->patience_s = (uint32_t)(seconds < ERR_PATIENCE_MAX_S ? seconds : ERR_PATIENCE_MAX_S);
+    }
+    return e;
+}
+
+int64_t err_patience_s(const struct err *e)
+{
+    return e->patience_s;
 }
 
 void err_free(struct err **ep)
@@ -345,6 +361,7 @@ void err_put(struct buf *b, const struct err *e)
     buf_put_u32(b, (uint32_t)e->code);
     buf_put_u32(b, (uint32_t)e->domain);
     buf_put_u64(b, e->native);
+    buf_put_u32(b, e->patience_s);
     buf_put_cstr(b, err_native_name(e));
     buf_put_u32(b, (uint32_t)e->n);
     for (size_t i = 0; i < e->n; i++) {
@@ -358,6 +375,7 @@ struct err *err_get(struct rd *r)
     uint32_t code = rd_u32(r);
     uint32_t domain = rd_u32(r);
     uint64_t native = rd_u64(r);
+    uint32_t patience_s = rd_u32(r);
     struct view name = rd_string(r);
     uint32_t n = rd_u32(r);
 
@@ -378,6 +396,7 @@ struct err *err_get(struct rd *r)
     e->code = (enum err_code)code;
     e->domain = (enum err_domain)domain;
     e->native = (unsigned long)native;
+    e->patience_s = patience_s < ERR_PATIENCE_MAX_S ? patience_s : ERR_PATIENCE_MAX_S;
     e->name = name.len > 0 ? view_dup(name) : NULL;
     for (uint32_t i = n; i > 0; i--) {
         push(e, view_dup(clause[i - 1]));

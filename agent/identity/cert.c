@@ -248,7 +248,7 @@ void identity_cert_inherit(struct identity_cert *c, struct identity_cert *from)
 
 void identity_cert_requested(struct identity_cert *c)
 {
-    c->woken = false;
+    c->woken = c->needed = false;
     c->asked = true;
     step(c, REQUEST);
     identity_changed(c->owner->set);

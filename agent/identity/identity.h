@@ -160,6 +160,12 @@ enum identity_renewal identity_renewal_of(const struct identity *i);
 int64_t identity_wait_ms(const struct identity *i);
 /** identity_used() - it was listed or signs: if it slept, it wakes up, and renew/ hears of it */
 void identity_used(struct identity *i);
+/** identity_is_missed() - a certificate that the clock renews is not valid, is not being asked for, and
+ * nobody has needed it yet */
+bool identity_is_missed(const struct identity *i);
+/** identity_needed() - somebody looked for it: each certificate that is missed is needed from now until
+ * its next request begins, and renew/ hears of it */
+void identity_needed(struct identity *i);
 /** identity_is_in_use() - it was used within its idle time */
 bool identity_is_in_use(const struct identity *i);
 /** identity_is_asleep() - when-used, and not used for its time: no request by the clock */
@@ -205,6 +211,8 @@ struct err *identity_cert_may_request(const struct identity_cert *c) MUST_CHECK;
 void identity_cert_asks(struct identity_cert *c, bool standby);
 /** identity_cert_is_of_standby() - did the standby sign the current one */
 bool identity_cert_is_of_standby(const struct identity_cert *c);
+/** identity_cert_is_needed() - it is not valid, and was needed since its last request began */
+bool identity_cert_is_needed(const struct identity_cert *c);
 /** identity_cert_requested() - renew/ asks now */
 void identity_cert_requested(struct identity_cert *c);
 /** identity_cert_rests() - renew/ was woken for it, and does not ask now */

@@ -21,6 +21,7 @@ struct identity_cert {
     bool asks_standby;                                /* of whom the next answer is */
     bool is_of_standby;                               /* the current one */
     bool asked, woken;                                /* a request is under way, or called for */
+    bool needed; /* somebody found no valid one since the last request began */
     struct wall received;
     struct err *error;
 };

@@ -3,6 +3,10 @@
  * not sign for its time sleeps: no clock asks for its certificates. The next list wakes it, and may wait
  * a moment for what comes; so each certificate knows whether there is anything to wait for.
  *
+ * Whatever the mode, a certificate that somebody looked for and did not find is needed: back-off is
+ * long for those that nobody misses, and short for this one (see renew/schedule.c). It is needed until
+ * the next request begins, so that one use makes one request.
+ *
  * Waking changes nothing of what is held: it must not make anybody build a list anew.
  */
 #include "identity/priv.h"
@@ -59,6 +63,32 @@ bool identity_is_asleep(const struct identity *i)
     return i->renewal == IDENTITY_RENEWAL_WHEN_USED && !identity_is_in_use(i);
 }
 
+/* Something is missing that nobody has called for yet. */
+static bool is_missed(const struct identity_cert *c, struct wall now)
+{
+    return c->owner->renewal != IDENTITY_RENEWAL_PER_CONNECTION && !c->asked && !c->needed &&
+           !is_live(c, now);
+}
+
+static bool need(struct identity *i, struct wall now)
+{
+    bool wakes = false;
+
+    for (size_t k = 0; k < i->certs_n; k++) {
+        if (is_missed(i->certs[k], now)) {
+            i->certs[k]->needed = wakes = true;
+        }
+    }
+    return wakes;
+}
+
+void identity_needed(struct identity *i)
+{
+    if (need(i, wall_now())) {
+        identity_wake(i->set);
+    }
+}
+
 void identity_used(struct identity *i)
 {
     bool wakes = identity_is_asleep(i);
@@ -66,6 +96,7 @@ void identity_used(struct identity *i)
 
     i->used = true;
     i->used_at = mono_now();
+    wakes |= need(i, now);
     for (size_t k = 0; i->renewal == IDENTITY_RENEWAL_WHEN_USED && k < i->certs_n; k++) {
         struct identity_cert *c = i->certs[k];
 
@@ -76,6 +107,21 @@ void identity_used(struct identity *i)
     if (wakes) {
         identity_wake(i->set);
     }
+}
+
+bool identity_is_missed(const struct identity *i)
+{
+    bool missed = false;
+
+    for (size_t k = 0; k < i->certs_n; k++) {
+        missed |= is_missed(i->certs[k], wall_now());
+    }
+    return missed;
+}
+
+bool identity_cert_is_needed(const struct identity_cert *c)
+{
+    return c->needed && !is_live(c, wall_now());
 }
 
 bool identity_set_has_sleepers(const struct identity_set *s)

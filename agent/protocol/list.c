@@ -92,6 +92,7 @@ void protocol_list(struct protocol_conn *c, struct rd *body)
     if (identity_set_has_sleepers(c->socket->identities) && protocol_park(c, &r)) {
         return;
     }
+    protocol_need(c, &r);
     const struct buf *list = protocol_list_for(c, &r);
 
     if (list == NULL) {

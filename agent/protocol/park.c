@@ -3,6 +3,9 @@
  * that wakes it waits for what comes, at most as long as the identity says, and then is answered with
  * what is there. Nobody else waits: other connections, and other requests to the tokens, go on.
  *
+ * A list that finds an identity of another kind without a valid certificate does not wait; but it has
+ * it asked for.
+ *
  * Each parked list is looked at again whenever something of the identities changes, and at its
  * deadline; one timer serves all of a socket's.
  */
@@ -17,8 +20,7 @@ static bool is_shown(const struct policy_request *r, struct identity *i)
         .comment = identity_name(i),
     };
 
-    return identity_renewal_of(i) == IDENTITY_RENEWAL_WHEN_USED &&
-           policy_list(r, &line) == POLICY_ALLOW;
+    return policy_list(r, &line) == POLICY_ALLOW;
 }
 
 /* How long a list for this asker may wait for what is coming; 0: not at all. */
@@ -30,7 +32,7 @@ static int64_t patience_ms(const struct protocol_conn *c, const struct policy_re
     for (size_t k = 0; k < identity_count(set); k++) {
         struct identity *i = identity_at(set, k);
 
-        if (!is_shown(r, i)) {
+        if (identity_renewal_of(i) != IDENTITY_RENEWAL_WHEN_USED || !is_shown(r, i)) {
             continue;
         }
         if (wake) {
@@ -41,6 +43,19 @@ static int64_t patience_ms(const struct protocol_conn *c, const struct policy_re
         }
     }
     return ms;
+}
+
+void protocol_need(struct protocol_conn *c, const struct policy_request *r)
+{
+    const struct identity_set *set = c->socket->identities;
+
+    for (size_t k = 0; k < identity_count(set); k++) {
+        struct identity *i = identity_at(set, k);
+
+        if (identity_is_missed(i) && is_shown(r, i)) {
+            identity_needed(i);
+        }
+    }
 }
 
 static void arm(struct protocol_socket *s)

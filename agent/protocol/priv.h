@@ -109,6 +109,8 @@ void protocol_park_deinit(struct protocol_socket *s);
 /** protocol_park() - does a list for this asker have to wait? It wakes what sleeps, and if a
  * certificate then comes, keeps a place for the answer; false: answer now */
 bool protocol_park(struct protocol_conn *c, const struct policy_request *r);
+/** protocol_need() - what this asker would be shown, had it a valid certificate, is asked for */
+void protocol_need(struct protocol_conn *c, const struct policy_request *r);
 /** protocol_unpark() - the answer is not waited for any more */
 void protocol_unpark(struct protocol_answer *a);
 

@@ -12,7 +12,9 @@ struct renew_join;
 struct renew_side {
     unsigned failures; /* in a row */
     enum err_code last_error;
+    int64_t patience_s; /* that the last failure asked for */
     struct mono failed_at, failing_since;
+    bool recovered; /* the last success came after failures */
 };
 
 /** What the clock knows of one certificate. */
@@ -28,6 +30,8 @@ struct renew_entry {
     bool forced_standby;     /* ... renew_standby() of the standby */
     bool at_standby;         /* whom the request under way is to */
     bool in_flight;
+    bool is_due, due_standby; /* and whom to ask */
+    struct mono due_since, asked_at;
     uint64_t handle; /* the signer's; 0: none */
     struct mono give_up;
     struct renew_join *joins; /* renew_now() callers that wait for it */

@@ -1,6 +1,7 @@
 /*
  * The renewal clock: one timer over all certificates. A tick starts what is due, as far as
- * RENEW_IN_FLIGHT_MAX allows, and sets the timer for what is due next; whatever happens in between
+ * RENEW_IN_FLIGHT_MAX allows, most urgent first: what somebody misses, then what ends soonest, then what
+ * nobody misses. It sets the timer for what is due next; whatever happens in between
  * only asks for a tick. So nothing can make it ask faster than schedule.c says, and a certificate
  * has one request under way at most.
  *
@@ -43,6 +44,7 @@ static void finish(struct renew_entry *e, const struct err *error)
 {
     e->in_flight = false;
     e->handle = 0;
+    e->is_due = false;
     e->owner->in_flight--;
     renew_side_done(e, error);
     if (error == NULL) {
@@ -84,16 +86,44 @@ static void note_received(const struct renew_entry *e, const struct signer_answe
                });
 }
 
+static int64_t seconds_left(const struct renew_entry *e)
+{
+    const struct ssh_cert *c = identity_cert_current(e->cert);
+    uint64_t until = c != NULL ? ssh_cert_fields(c)->valid_before : 0;
+
+    return until < INT64_MAX ? (int64_t)until - wall_now().s : INT64_MAX;
+}
+
+/* The certificate that now has a successor had ended: say why that came late. */
+static void tell_gap(const struct renew_entry *e, bool had_one, int64_t left_s)
+{
+    const struct renew_side *side = &e->side[e->at_standby];
+
+    if (had_one && left_s <= 0 &&
+        identity_renewal_of(identity_cert_owner(e->cert)) == IDENTITY_RENEWAL_EAGER) {
+        log_line(
+            LOG_NOTE,
+            "%s had no valid certificate for %lld s: its request was due %lld ms and sent %lld "
+            "ms before the answer, after %u failures",
+            identity_name(identity_cert_owner(e->cert)), -(long long)left_s,
+            -(long long)mono_left_ms(e->due_since), -(long long)mono_left_ms(e->asked_at),
+            side->failures);
+    }
+}
+
 static void on_reply(void *arg, struct err *failed, const struct signer_answer *answer)
 {
     struct renew_entry *e = arg;
     AUTO(err_free) struct err *error = failed;
+    bool had_one = identity_cert_current(e->cert) != NULL;
+    int64_t left_s = seconds_left(e);
 
     if (error != NULL) {
         identity_cert_failed(e->cert, err_copy(error));
     } else {
         error = explain(e, identity_cert_answer(e->cert, answer->cert_line), answer);
         if (error == NULL) {
+            tell_gap(e, had_one, left_s);
             note_received(e, answer);
         }
     }
@@ -116,6 +146,7 @@ static void request(struct renew_entry *e, bool standby)
     const struct signer *signer = renew_signer(e);
 
     e->in_flight = true;
+    e->asked_at = mono_now();
     e->owner->in_flight++;
     e->give_up = (struct mono){deadline.ms + GRACE_MS};
     identity_cert_asks(e->cert, standby);
@@ -149,12 +180,12 @@ void renew_withdraw(struct renew_entry *e)
         signer->ops->cancel(signer->self, e->handle);
     }
     e->owner->in_flight -= e->in_flight;
-    e->in_flight = false;
+    e->in_flight = e->is_due = false;
     e->handle = 0;
 }
 
-/* Start it, give it up, or leave it; returns when to look again, in ms. Whatever ends a request
- * asks for a tick, and so does a key that comes. */
+/* Give it up, note that it is due, or leave it; returns when to look again, in ms. Whatever ends a
+ * request asks for a tick, and so does a key that comes. */
 static int64_t look_at(struct renew_entry *e)
 {
     if (e->in_flight) {
@@ -168,22 +199,63 @@ static int64_t look_at(struct renew_entry *e)
     int64_t wait = e->forced || standby ? 0 : wait_ms(e, &standby);
 
     if (wait > 0) {
+        e->is_due = false;
         identity_cert_rests(e->cert);
         return wait;
     }
-    if (e->owner->in_flight == RENEW_IN_FLIGHT_MAX) {
-        return RECHECK_MS;
-    }
     AUTO(err_free) struct err *why = identity_cert_may_request(e->cert);
 
-    e->forced = e->forced_standby = false;
     if (why != NULL) {
+        e->forced = e->forced_standby = e->is_due = false;
         identity_cert_rests(e->cert);
         renew_joins_done(e, why);
-        return RECHECK_MS;
+    } else if (!e->is_due) {
+        e->is_due = true;
+        e->due_since = mono_now();
     }
-    request(e, standby);
-    return e->in_flight ? mono_left_ms(e->give_up) : RECHECK_MS;
+    e->due_standby = standby;
+    return RECHECK_MS;
+}
+
+/* The less, the sooner. */
+static int64_t urgency(const struct renew_entry *e)
+{
+    int64_t left = seconds_left(e);
+
+    return identity_cert_is_needed(e->cert) ? 0 : left > 0 ? left : INT64_MAX;
+}
+
+/* NULL: nothing is due that could be asked for now. */
+static struct renew_entry *most_urgent(const struct renew *r)
+{
+    struct renew_entry *best = NULL;
+    int64_t least = INT64_MAX;
+
+    /* Of those that are alike another one comes first each time: so those that fail do not keep out
+     * the rest. */
+    for (size_t i = 0; r->in_flight < RENEW_IN_FLIGHT_MAX && i < r->n; i++) {
+        struct renew_entry *e = r->entries[(r->first + i) % r->n];
+
+        if (e->is_due && !e->in_flight && (best == NULL || urgency(e) < least)) {
+            best = e;
+            least = urgency(e);
+        }
+    }
+    return best;
+}
+
+static int64_t start_due(struct renew *r)
+{
+    int64_t ms = RECHECK_MS;
+
+    for (struct renew_entry *e = most_urgent(r); e != NULL; e = most_urgent(r)) {
+        e->forced = e->forced_standby = false;
+        request(e, e->due_standby);
+        if (e->in_flight && mono_left_ms(e->give_up) < ms) {
+            ms = mono_left_ms(e->give_up);
+        }
+    }
+    return ms;
 }
 
 static void follow(struct renew *r)
@@ -208,12 +280,14 @@ static void on_tick(void *arg)
     int64_t ms = RECHECK_MS;
 
     follow(r);
-    /* Each tick begins with another one, so that those that fail do not keep out the rest. */
     for (size_t i = 0; i < r->n; i++) {
-        int64_t wait = look_at(r->entries[(r->first + i) % r->n]);
+        int64_t wait = look_at(r->entries[i]);
 
         ms = wait < ms ? wait : ms;
     }
+    int64_t wait = start_due(r);
+
+    ms = wait < ms ? wait : ms;
     r->first += RENEW_IN_FLIGHT_MAX;
     if (!io_timer_is_set(r->timer)) { /* else something happened meanwhile: at once */
         io_timer_set(r->timer, mono_in(ms));

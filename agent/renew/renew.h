@@ -20,12 +20,15 @@ struct schedule_input {
     enum identity_renewal renewal;
     bool is_asleep; /* when-used, and long not used */
     bool is_in_use; /* listed or signing a moment ago */
+    bool is_needed; /* somebody found no valid certificate since the last try began */
     bool has_cert;
+    bool has_recovered;       /* its request came after failures: as many others did then */
     struct wall received;     /* lifetime counts from here ... */
     struct wall valid_before; /* ... to here */
     unsigned failures;        /* in a row */
     enum err_code last_error; /* of the last failure */
     struct wall failed_at;
+    int64_t patience_s; /* the last failure asked for so long; 0: did not */
     struct wall now;
     uint64_t seed; /* of this agent and certificate */
 };
@@ -37,13 +40,16 @@ enum { SCHEDULE_PER_MINUTE_MAX = 30 };
 
 /** schedule_next() - seconds from now until the next request: 0 means now, SCHEDULE_NEVER: no clock
  * asks for it (asleep, per-connection)
- * Two thirds of the lifetime, spread by the seed over +-5 % of it, 3 s after the last one at least.
+ * Two thirds of the lifetime, spread by the seed over +-5 % of it, 3 s after the last one at least; a
+ * third to two thirds where it came after failures, so that those who came together part.
  * After a failure:
- * - with a valid certificate, after 0.7 to 0.9 of the time it has left, an hour at most, 1 s at
- *   least: so a fleet that a long outage kept waiting comes back spread over what it has left;
- * - without one, back-off from 1 s doubling to 5 min, and to 30 min when nobody uses it; at once so
- *   long where one ended in spite of several tries;
- * - never less than 15 s where the signer asks for patience, 60 s where it refuses. */
+ * - with a valid certificate that is in use, after 0.7 to 0.9 of the time it has left, 1 s at least;
+ *   where nobody uses it, in its last second; an hour at most: so a fleet that a long outage kept
+ *   waiting comes back spread over what it has left;
+ * - without one, back-off from 1 s doubling to 5 min, or, when nobody uses it, to half a lifetime, 5 to
+ *   30 min; at once so long where one ended in spite of several tries; 15 s when it is needed;
+ * - never less than 15 s where the signer asks for patience, than what it asks for, up to an hour, 60 s
+ *   where it refuses. */
 int64_t schedule_next(const struct schedule_input *in);
 
 /** The renewal clock over all identities. */

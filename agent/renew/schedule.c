@@ -4,10 +4,11 @@
  *
  * Two rules pull against each other: a certificate must not expire while a signer could still be
  * reached, and agents must neither herd nor hammer. So a renewal is spread over a tenth of the
- * lifetime. After a failure the next try takes its time from what is left: few tries while there is
- * much of it, one each second at the very end. Whoever shares an outage with a hundred thousand others
- * then comes back in his own time, and yet in time (tests/bench/fleet simulates it). Without a valid
- * certificate the wait doubles; it stays short only where somebody is there to miss it.
+ * lifetime. After a failure, each try that is planned within what a certificate has left counts once
+ * more when an outage ends, for it then comes on top of all who fell due meanwhile. One that is in use
+ * has a few tries; one that nobody uses has one in its last moment, and one an hour before
+ * (tests/bench/fleet simulates that). Without a valid certificate the wait is long for those that
+ * nobody uses, and whoever does use one has it asked for at once.
  *
  * holdfast-vault repeats what may pass within its deadline, and heeds Retry-After: a failure that
  * arrives here has lasted.
@@ -18,12 +19,15 @@ enum {
     BACKOFF_MAX_S = 300,
     UNUSED_MAX_S = 1800,
     LIVE_MAX_S = 3600,
+    PATIENCE_MAX_S = 3600,
     LIMITED_MIN_S = 15,
+    NEEDED_MIN_S = 15,
     REFUSED_MIN_S = 60,
     GAP_MIN_S = 3,
     DOUBLINGS_MAX = 11,
     LEFT_FROM_PERMILLE = 700,
     LEFT_TO_PERMILLE = 900,
+    LAST_MOMENT_FROM_S = 60,
     LIFETIME_MAX_S = 10 * 365 * 86400, /* "valid forever" is looked at again after that */
 };
 
@@ -68,8 +72,9 @@ static int64_t lifetime_of(const struct schedule_input *in)
 static int64_t planned(const struct schedule_input *in)
 {
     int64_t lifetime = lifetime_of(in);
-    int64_t wait =
-        lifetime * 2 / 3 + spread(in->seed ^ mix((uint64_t)in->received.s), lifetime / 20);
+    uint64_t seed = in->seed ^ mix((uint64_t)in->received.s);
+    int64_t wait = in->has_recovered ? lifetime / 2 + spread(seed, lifetime / 6)
+                                     : lifetime * 2 / 3 + spread(seed, lifetime / 20);
 
     return has_live(in) && wait > GAP_MIN_S ? wait : GAP_MIN_S;
 }
@@ -129,21 +134,39 @@ static int64_t doubled(const struct schedule_input *in, int64_t max)
     return around(in, wait < max ? wait : max);
 }
 
-/* Without a valid certificate. One that ended had its tries before: the outage is a long one. */
-static int64_t without(const struct schedule_input *in)
+/* The longest wait without a valid certificate. */
+static int64_t without_max(const struct schedule_input *in)
 {
-    int64_t max = in->is_in_use ? BACKOFF_MAX_S : UNUSED_MAX_S;
+    int64_t half = in->has_cert ? lifetime_of(in) / 2 : UNUSED_MAX_S;
 
-    return in->has_cert && in->failures > 1 ? around(in, max) : doubled(in, max);
+    half = half < UNUSED_MAX_S ? half : UNUSED_MAX_S;
+    return in->is_in_use || half < BACKOFF_MAX_S ? BACKOFF_MAX_S : half;
 }
 
-/* A share of what the certificate has left at the failure. */
+/* One that ended had its tries before: the outage is a long one. It makes way for those that still
+ * are valid, which have a third of a lifetime left at most. */
+static int64_t without(const struct schedule_input *in)
+{
+    int64_t max = without_max(in);
+    int64_t wait = in->has_cert && in->failures > 1
+                       ? max + (int64_t)(try_seed(in) % (uint64_t)(max / 2))
+                       : doubled(in, max);
+
+    return in->is_needed && wait > NEEDED_MIN_S ? NEEDED_MIN_S : wait;
+}
+
+/* A share of what the certificate has left at the failure, or all but its last second. */
 static int64_t share_of_left(const struct schedule_input *in)
 {
     uint64_t range = LEFT_TO_PERMILLE - LEFT_FROM_PERMILLE + 1;
     int64_t permille = LEFT_FROM_PERMILLE + (int64_t)(try_seed(in) % range);
     struct wall then = in->failed_at.s < in->now.s ? in->failed_at : in->now;
     int64_t left = in->valid_before.s - then.s;
+
+    if (!in->is_in_use && left > LAST_MOMENT_FROM_S) {
+        left--;
+        permille = 1000;
+    }
     int64_t longest = LIVE_MAX_S + spread(try_seed(in), LIVE_MAX_S / 4);
 
     if (left > longest * 1000 / permille) {
@@ -156,17 +179,19 @@ static int64_t backoff(const struct schedule_input *in)
 {
     enum schedule_class class = schedule_class_of(in->last_error);
     int64_t least = class == SCHEDULE_LIMITED ? LIMITED_MIN_S : 0;
+    int64_t asked = in->patience_s < PATIENCE_MAX_S ? in->patience_s : PATIENCE_MAX_S;
     int64_t wait;
 
+    least = least > asked ? least : asked;
     if (class == SCHEDULE_REFUSED) {
         wait = doubled(in, BACKOFF_MAX_S);
-        least = REFUSED_MIN_S;
+        least = least > REFUSED_MIN_S ? least : REFUSED_MIN_S;
     } else if (has_live(in) && in->failed_at.s - in->received.s >= planned(in)) {
         wait = share_of_left(in);
     } else {
         wait = without(in);
     }
-    return wait >= least ? wait : least + (int64_t)(try_seed(in) % (uint64_t)(least / 4));
+    return wait >= least ? wait : least + (int64_t)(try_seed(in) % (uint64_t)(least / 4 + 1));
 }
 
 static int64_t until_retry(const struct schedule_input *in)

@@ -6,6 +6,7 @@
  * While the first signer fails, a certificate of the standby does not count for it: so it goes on being
  * asked at its back-off, and its first good answer brings everything back.
  */
+#include "base/patience.h"
 #include "renew/priv.h"
 
 enum { FIRST, STANDBY };
@@ -43,11 +44,14 @@ static struct schedule_input input_of(const struct renew_entry *e, unsigned whic
         .renewal = identity_renewal_of(i),
         .is_asleep = identity_is_asleep(i),
         .is_in_use = identity_is_in_use(i),
+        .is_needed = identity_cert_is_needed(e->cert),
+        .has_recovered = side->recovered,
         .has_cert = current != NULL && counts,
         .received = identity_cert_received(e->cert),
         .valid_before = {until < INT64_MAX ? (int64_t)until : INT64_MAX},
         .failures = side->failures,
         .last_error = side->last_error,
+        .patience_s = side->patience_s,
         .failed_at = {now.s - seconds_since(side->failed_at)},
         .now = now,
         .seed = e->seed,
@@ -91,12 +95,13 @@ void renew_side_done(struct renew_entry *e, const struct err *error)
     struct renew_side *side = &e->side[e->at_standby ? STANDBY : FIRST];
 
     if (error == NULL) {
-        *side = (struct renew_side){0};
+        *side = (struct renew_side){.recovered = side->failures > 0};
         return;
     }
     if (side->failures++ == 0) {
         side->failing_since = mono_now();
     }
     side->last_error = err_code(error);
+    side->patience_s = err_patience_s(error);
     side->failed_at = mono_now();
 }

@@ -17,6 +17,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "base/patience.h"
 #include "vault/retry.h"
 #include "vault/url.h"
 
@@ -431,6 +432,7 @@ static struct err *repeat(const struct vault_api *api, const struct vault_api_ca
         });
 
         if (wait < 0) {
+            e = err_set_patience(e, (o.retry_after_ms + 999) / 1000); /* our caller has more time */
             return attempt > 0 ? err_add(e, "after %u tries", attempt + 1) : e;
         }
         err_free(&e);

@@ -23,6 +23,10 @@ def simulate(lifetime_s, outage_s, seed):
     return json.loads(done.stdout)
 
 
+def holds(peaks, most):
+    return "holds" if max(peaks) <= most else "does not hold"
+
+
 def rows(name, lifetime_s, outage_s, seeds, say):
     got = [simulate(lifetime_s, outage_s, seed) for seed in seeds]
     most = CALM_MAX if outage_s == 0 else AFTER_MAX
@@ -32,8 +36,10 @@ def rows(name, lifetime_s, outage_s, seeds, say):
     yield Row(f"{name} {what}, one second", "x", "lower", [g["peak_second"] / mean for g in got], [],
               [g["chance_second"] / mean for g in got])
     yield Row(f"{name} {what}, lost", "", "lower", [g["lost"] for g in got], [], [])
+    seconds, chance = ([g[field] / mean for g in got] for field in ("peak_second", "chance_second"))
     say(f"{name}, {what}: {mean:.1f} requests a second in the mean, at most {max(peaks):.2f} x that "
-        f"over {got[0]['span_s']} s; {most} x {'holds' if max(peaks) <= most else 'does not hold'}; "
+        f"over {got[0]['span_s']} s; {most} x {holds(peaks, most)}. In one second {max(seconds):.2f} x: "
+        f"{most} x {holds(seconds, most)}; as many at random seconds come to {max(chance):.2f} x. "
         f"{max(g['expired'] for g in got)} ended, {max(g['lost'] for g in got)} of them lost")
 
 

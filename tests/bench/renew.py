@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import pathlib
-import statistics
 import subprocess
 import time
 
@@ -66,28 +65,33 @@ class Renew:
         return IDENTITIES / took
 
     def curl(self, key_line, token):
-        """As many requests by processes of curl that keep one connection each."""
+        """As many requests by one process of curl, at most so many at once; the most connections it may
+        open is checked: it has to keep them."""
         body = json.dumps({"public_key": key_line, "valid_principals": USER, "ttl": f"{TTL_S}s",
                            "cert_type": "user"}).replace('"', '\\"')
-        one = [f'url = "{self.bao.address}/v1/{MOUNT}/sign/{ROLE}"', f'cacert = "{self.bao.ca_path}"',
-               f'header = "X-Vault-Token: {token}"', f'data = "{body}"', 'output = "/dev/null"',
-               "http1.1", "silent", "fail"]
-        config = write_private(self.folder / "curl",
-                               "\nnext\n".join(["\n".join(one)] * (IDENTITIES // CONNECTIONS)))
+        each = [f'url = "{self.bao.address}/v1/{MOUNT}/sign/{ROLE}"', 'output = "/dev/null"']
+        config = write_private(self.folder / "curl", "\n".join([
+            f'cacert = "{self.bao.ca_path}"', f'header = "X-Vault-Token: {token}"', f'data = "{body}"',
+            "http1.1", "silent", "fail", "parallel", f"parallel-max = {CONNECTIONS}",
+            'write-out = "%{num_connects} %{http_code}\\n"', *(each * IDENTITIES)]))
         begun = time.perf_counter()
-        running = [subprocess.Popen(["curl", "-K", config]) for _ in range(CONNECTIONS)]
-        if any([process.wait() for process in running]):
-            raise RuntimeError("curl failed")
-        return IDENTITIES / (time.perf_counter() - begun)
+        done = subprocess.run(["curl", "-K", config], check=True, capture_output=True, text=True)
+        took = time.perf_counter() - begun
+        lines = [line.split() for line in done.stdout.splitlines()]
+        opened = sum(int(connects) for connects, _ in lines)
+        if [code for _, code in lines] != ["200"] * IDENTITIES or opened > 2 * CONNECTIONS:
+            raise RuntimeError(f"curl: {len(lines)} answers over {opened} connections")
+        return IDENTITIES / took
 
     def steady(self, seconds):
         """The clock alone. Each certificate is valid at each look, and was renewed before it ended."""
         self.say(f"{seconds} s by the clock")
         before, cpu, begun = self.certs(), cpu_s(self.agent.pid), time.monotonic()
-        renewed, late, load = 0, 0, []
+        renewed, late, looks, load = 0, 0, 0, []
         while time.monotonic() < begun + seconds:
             time.sleep(LOOK_S)
             now = self.certs()
+            looks += 1
             late += sum(not c["seconds_left"] or c["seconds_left"] <= 0 for c in now.values())
             renewed += sum(c["serial"] != before[name]["serial"] for name, c in now.items())
             before = now
@@ -98,8 +102,10 @@ class Renew:
         self.emit(Row("processor", "%", "lower", [100 * (cpu_s(self.agent.pid) - cpu) / took], [], []))
         for field in ("rss", "pss"):
             self.emit(Row(f"memory {field.upper()}", "kB", "lower", [m[field] for m in load], [], []))
-        self.say(f"{late} of {IDENTITIES} were found without a valid certificate; about "
-                 f"{statistics.mean([renewed / took]):.1f} renewals a second")
+        self.say(f"{late} of {looks * IDENTITIES} looks found no valid certificate; "
+                 f"{renewed / took:.1f} renewals a second")
+        for line in [x for x in self.agent.log().splitlines() if "no valid certificate for" in x]:
+            self.say(line)
 
 
 def run(folder, pace, emit, say):

@@ -7,6 +7,9 @@
  * "not yet" is put where it says, or where its certificate ends, whichever is first, because the schedule
  * then changes; the agent itself looks once a minute, which comes to the same.
  *
+ * Some are used every few minutes; the rest is left alone, and has the longer waits. A try is one
+ * request here, while holdfast-vault makes up to five of it within four seconds, each at its own time.
+ *
  * A second in which few requests are expected has a peak that is chance alone. So the peak is of the
  * shortest span that has two hundred requests in the mean, and beside it stands what as many requests at
  * random seconds come to.
@@ -16,11 +19,12 @@
 
 #include "renew/renew.h"
 
-enum { DAY_S = 86400, EXPECTED_MIN = 200, PERCENT = 100, USED_PERCENT = 10 };
+enum { DAY_S = 86400, EXPECTED_MIN = 200, PERCENT = 100, USED_PERCENT = 10, USED_EVERY_S = 300 };
 
 struct agent {
     struct schedule_input in;
-    int next; /* in the list of its second; -1: the last */
+    int64_t used_at; /* the next time, if somebody uses it */
+    int next;        /* in the list of its second; -1: the last */
 };
 
 struct fleet {
@@ -53,6 +57,7 @@ static void put(struct fleet *f, int i, int64_t at)
 
 static void receive(struct fleet *f, struct agent *a, int64_t at)
 {
+    a->in.has_recovered = a->in.failures > 0;
     a->in.failures = 0;
     a->in.has_cert = true;
     a->in.received.s = at;
@@ -67,6 +72,7 @@ static bool is_out(const struct fleet *f, int64_t at)
 static void request(struct fleet *f, struct agent *a, int64_t at)
 {
     f->requests[at]++;
+    a->in.is_needed = false;
     if (!is_out(f, at)) {
         f->good++;
         receive(f, a, at);
@@ -87,12 +93,17 @@ static void look(struct fleet *f, int i, int64_t at)
         f->expired++;
         f->lost += at > f->outage_to || at < f->outage_from;
     }
+    if (a->in.is_in_use && at >= a->used_at) {
+        a->in.is_needed = at >= a->in.valid_before.s;
+        a->used_at = at + 1 + (int64_t)(roll(f) % (2 * USED_EVERY_S));
+    }
     if (schedule_next(&a->in) == 0) {
         request(f, a, at);
     }
     int64_t wait = schedule_next(&a->in), left = a->in.valid_before.s - at;
 
-    put(f, i, at + (left > 0 && left < wait ? left : wait > 0 ? wait : 1));
+    wait = left > 0 && left < wait ? left : wait > 0 ? wait : 1;
+    put(f, i, a->in.is_in_use && a->used_at < at + wait ? a->used_at : at + wait);
 }
 
 static void start(struct fleet *f)

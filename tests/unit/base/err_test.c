@@ -2,6 +2,7 @@
  * Errors: the chain reads from the outside in, the native code stays with it, and both survive the
  * way between two processes.
  */
+#include "base/patience.h"
 #include "base/support.h"
 
 #include <errno.h>
@@ -170,13 +171,18 @@ static void test_frames(void **state)
 {
     AUTO(err_free) struct err *e =
         err_add(err_native(ERR_REMOTE, ERR_DOMAIN_HTTP, 403, "Forbidden", "POST x"), "renew");
-    AUTO(err_free) struct err *got = through_a_frame(e);
+
+    e = err_set_patience(e, 2000);
+    AUTO(err_free) struct err *copy = err_copy(e);
+    AUTO(err_free) struct err *got = through_a_frame(copy);
     AUTO(err_free) struct err *nomem = through_a_frame(err_nomem());
 
     (void)state;
     assert_int_equal(err_code(got), ERR_REMOTE);
     assert_int_equal(err_domain(got), ERR_DOMAIN_HTTP);
     assert_int_equal(err_native_code(got), 403);
+    assert_int_equal(err_patience_s(got), 2000);
+    assert_int_equal(err_patience_s(nomem), 0);
     assert_string_equal(err_text(got), "renew: POST x (Forbidden)");
     assert_true(err_is(nomem, ERR_NOMEM));
     assert_string_equal(err_text(nomem), "out-of-memory");

@@ -50,7 +50,9 @@ static void an_outage_is_survived_by_back_off(void **state)
     s->signer.fails = ERR_GONE;
     fake_pass((int64_t)3580 * 1000);
     assert_int_equal(state_of(s), IDENTITY_CERT_ACTIVE);
-    assert_in_range(s->signer.calls, 4, 8);
+    assert_in_range(s->signer.calls, 2, 3); /* nobody uses it: the next try is the last moment's */
+    fake_pass(20 * 1000);
+    assert_in_range(s->signer.calls, 3, 4);
     fake_pass((int64_t)86400 * 1000);
     assert_int_equal(state_of(s), IDENTITY_CERT_EXPIRED);
     assert_int_equal(fixture_offers(&s->f), 1);
@@ -87,7 +89,7 @@ static void wrong_certificates_back_off_too(void **state)
     fake_pass((int64_t)3500 * 1000);
     assert_int_equal(state_of(s), IDENTITY_CERT_ACTIVE);
     assert_non_null(strstr(err_text(identity_cert_error(fixture_cert(&s->f))), "comes from CA"));
-    assert_in_range(s->signer.calls, 3, 8);
+    assert_in_range(s->signer.calls, 2, 3);
 }
 
 /* However often the rest of the agent says that something changed. */

@@ -153,32 +153,92 @@ static void a_refusal_waits_a_minute_at_least(void **state)
     }
 }
 
-/* From the first failure to the last second: few tries, and one in that second. */
+/* One life from the first failure on; returns how many tries there were, the last a second before. */
+static unsigned tries_to_the_end(struct schedule_input in, int64_t ttl_s)
+{
+    unsigned tries = 0;
+
+    in.now.s = T0 + schedule_next(&in);
+    while (in.now.s < T0 + ttl_s) {
+        int64_t left = T0 + ttl_s - in.now.s;
+
+        in.failures++;
+        in.last_error = ERR_GONE;
+        in.failed_at = in.now;
+        int64_t wait = schedule_next(&in);
+
+        assert_in_range(wait, left * 7 / 10 > 1 ? left * 7 / 10 : 1, left);
+        assert_true(wait < left || left == 1);
+        in.now.s += wait;
+        tries++;
+    }
+    assert_int_equal(in.now.s, T0 + ttl_s);
+    return tries;
+}
+
 static void what_is_left_is_shared_out(void **state)
 {
     (void)state;
     for (uint64_t seed = 0; seed < 200; seed++) {
         struct schedule_input in = fresh(HOUR);
-        unsigned tries = 0;
 
         in.seed = seed;
-        in.now.s = T0 + schedule_next(&in);
-        while (in.now.s < T0 + HOUR) {
-            int64_t left = T0 + HOUR - in.now.s;
-
-            in.failures++;
-            in.last_error = ERR_GONE;
-            in.failed_at = in.now;
-            int64_t wait = schedule_next(&in);
-
-            assert_in_range(wait, left * 7 / 10 > 1 ? left * 7 / 10 : 1, left * 9 / 10 + 1);
-            in.now.s += wait;
-            tries++;
-            assert_true(left > 1 || wait == 1);
-        }
-        assert_in_range(tries, 3, 9);
-        assert_int_equal(in.now.s, T0 + HOUR); /* so there was a try a second before */
+        assert_int_equal(tries_to_the_end(in, HOUR), 2);
+        in = fresh(HOUR);
+        in.seed = seed;
+        in.is_in_use = true;
+        assert_in_range(tries_to_the_end(in, HOUR), 3, 9);
     }
+}
+
+static void what_is_missed_is_asked_for_at_once(void **state)
+{
+    struct schedule_input in = failing(20, ERR_GONE);
+
+    (void)state;
+    in.is_needed = true;
+    assert_int_equal(schedule_next(&in), 15);
+    in.now.s = T0 + 300;
+    assert_int_equal(schedule_next(&in), 0);
+    in = failing(20, ERR_DENIED);
+    in.is_needed = true;
+    assert_in_range(schedule_next(&in), 60, 375);
+}
+
+static void what_nobody_uses_makes_way(void **state)
+{
+    static const struct {
+        int64_t ttl_s, from, to;
+    } cases[] = {{60, 300, 450}, {HOUR, 1800, 2700}, {86400, 1800, 2700}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct schedule_input in = fresh(cases[i].ttl_s);
+
+        in.failures = 3;
+        in.last_error = ERR_GONE;
+        in.failed_at = in.now = in.valid_before;
+        for (in.seed = 0; in.seed < SEEDS; in.seed++) {
+            assert_in_range(schedule_next(&in), cases[i].from, cases[i].to);
+        }
+    }
+}
+
+static void those_that_came_together_part(void **state)
+{
+    struct schedule_input in = fresh(HOUR);
+    int64_t low = INT64_MAX, high = 0;
+
+    (void)state;
+    in.has_recovered = true;
+    for (in.seed = 0; in.seed < SEEDS; in.seed++) {
+        int64_t s = schedule_next(&in);
+
+        low = s < low ? s : low;
+        high = s > high ? s : high;
+    }
+    assert_in_range(low, 1200, 1210);
+    assert_in_range(high, 2390, 2400);
 }
 
 static void much_that_is_left_is_not_slept_away(void **state)
@@ -201,6 +261,14 @@ static void who_asks_for_patience_gets_it(void **state)
         struct schedule_input in = failing(n, ERR_BUSY);
 
         assert_in_range(schedule_next(&in), 15, 2250);
+    }
+    for (int64_t asked = 1; asked < 10000; asked += 99) {
+        struct schedule_input in = failing(1, ERR_BUSY);
+        int64_t least = asked < 15 ? 15 : asked < 3600 ? asked : 3600;
+
+        in.patience_s = asked;
+        in.is_needed = true;
+        assert_in_range(schedule_next(&in), least, least + least / 4);
     }
     assert_int_equal(schedule_class_of(ERR_BUSY), SCHEDULE_LIMITED);
     assert_string_equal(schedule_class_name(SCHEDULE_LIMITED), "limited");
@@ -240,6 +308,8 @@ static unsigned busiest_minute(uint64_t seed, int64_t ttl_s)
 
     for (size_t n = 0, first = 0; n < REQUESTS; n++) {
         in.is_in_use = roll(&dice) % 2 == 0;
+        in.is_needed = in.is_in_use && roll(&dice) % 2 == 0;
+        in.has_recovered = roll(&dice) % 2 == 0;
         in.now.s += schedule_next(&in);
         at[n] = in.now.s;
         while (at[n] - at[first] >= MINUTE) {
@@ -329,6 +399,9 @@ int main(void)
         cmocka_unit_test(outages_do_not_end_in_step),
         cmocka_unit_test(a_refusal_waits_a_minute_at_least),
         cmocka_unit_test(what_is_left_is_shared_out),
+        cmocka_unit_test(what_is_missed_is_asked_for_at_once),
+        cmocka_unit_test(what_nobody_uses_makes_way),
+        cmocka_unit_test(those_that_came_together_part),
         cmocka_unit_test(much_that_is_left_is_not_slept_away),
         cmocka_unit_test(who_asks_for_patience_gets_it),
         cmocka_unit_test(no_clock_asks_for_what_sleeps),
