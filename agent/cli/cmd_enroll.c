@@ -142,6 +142,7 @@ static struct err *enroll_body(struct cli *c, json_t **ret)
     }
     struct err *e = common_body(c, cli_argument(c, 0), name, ret);
 
+    set_text(*ret, "scope", cli_option(c, "scope"));
     set_text(*ret, "wrapping_path", cli_option(c, "wrapping-path"));
     set_text(*ret, "key_type", cli_option(c, "key-type"));
     if (cli_option(c, "allow-extractable") != NULL) {

@@ -41,11 +41,11 @@ const struct cli_command cli_commands[] = {
     {"key certify", "KEY", 1, 1, "an X.509 certificate for a key, stored on its token",
      "It comes out of a PKI engine of Vault, and is proven before it is stored.", options_certify,
      cmd_key_certify},
-    {"enroll", "SIGNER", 1, 1, "take this machine to a Vault login by a key on its token",
-     "SIGNER is a vault of holdfast.yaml whose login is cert, with a key. The key is\n"
-     "made, a PKI role of Vault certifies it, and it logs in. The first login is by a\n"
-     "one-time token, response-wrapped, which is asked for when it is needed, and not\n"
-     "shown. Run again, it goes on where it stopped.",
+    {"enroll", "NAME", 1, 1, "take this machine to a Vault login by a key on its token",
+     "NAME is a vault of holdfast.yaml whose login is cert, with a key; with --scope,\n"
+     "a connector like that. The key is made, a PKI role of Vault certifies it, and it\n"
+     "logs in. The first login is by a one-time token, response-wrapped, which is\n"
+     "asked for when it is needed. Run again, it goes on where it stopped.",
      options_enroll, cmd_enroll},
     {"renew", "[NAME]", 0, 1, "renew the certificates of an identity, or --all, now", NULL,
      options_renew, cmd_renew},

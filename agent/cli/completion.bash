@@ -30,7 +30,7 @@ _holdfast() {
         ["key public"]=""
         ["key delete"]="--yes --force"
         ["key certify"]="--signer --pki-mount --pki-role --common-name --alt-name --ttl --ca-file"
-        ["enroll"]="--pki-mount --pki-role --common-name --alt-name --ttl --ca-file \
+        ["enroll"]="--scope --pki-mount --pki-role --common-name --alt-name --ttl --ca-file \
             --token-file --wrapping-path --key-type --bits --allow-extractable --renew"
         ["renew"]="--all --standby"
         ["ca show"]=""
@@ -43,14 +43,14 @@ _holdfast() {
         ["certificate delete"]="$remove"
         ["connector create"]="--address --namespace --login --login-mount --login-role \
             --token-file --token-env --root --role-id-file --secret-id-file --wrapped \
-            --jwt-file --login-user --password-file --login-key --share-with-ssh --audience \
+            --jwt-file --login-user --password-file --login-key --pki-mount --pki-role --share-with-ssh --audience \
             --issuer --subject --revoke-on-stop --renewal-minutes --certificate --server-name \
             --proxy --no-proxy --read-only $document --no-test --dry-run"
         ["connector list"]="$list"
         ["connector show"]="--scope"
         ["connector edit"]="--address --namespace --login --login-mount --login-role \
             --token-file --token-env --root --role-id-file --secret-id-file --wrapped \
-            --jwt-file --login-user --password-file --login-key --share-with-ssh --audience \
+            --jwt-file --login-user --password-file --login-key --pki-mount --pki-role --share-with-ssh --audience \
             --issuer --subject --revoke-on-stop --renewal-minutes --certificate --server-name \
             --proxy --no-proxy --read-only $document --name"
         ["connector delete"]="$remove"

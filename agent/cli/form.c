@@ -44,6 +44,8 @@ static const struct field {
     {"connector", "login-user", "login.user", FIELD_TEXT},
     {"connector", "password-file", "login.password_file", FIELD_PATH},
     {"connector", "login-key", "login.key", FIELD_TEXT},
+    {"connector", "pki-mount", "login.pki_mount", FIELD_TEXT},
+    {"connector", "pki-role", "login.pki_role", FIELD_TEXT},
     {"connector", "share-with-ssh", "login.share_with_ssh", FIELD_FLAG},
     {"connector", "audience", "login.audience", FIELD_TEXT},
     {"connector", "issuer", "login.issuer", FIELD_TEXT},

@@ -61,6 +61,7 @@ const struct cli_option options_certify[] = {
 };
 
 const struct cli_option options_enroll[] = {
+    {"scope", "SCOPE", "NAME is a connector of the registry, here or above"},
     {"pki-mount", "MOUNT", "of the PKI engine; else the signer's pki-mount, or pki"},
     {"pki-role", "ROLE", "of the PKI engine; else the signer's pki-role"},
     {"common-name", "NAME", "whom it is for; else this machine's name"},
@@ -158,6 +159,8 @@ const struct cli_option options_connector_create[] = {
     {"login-user", "USER", "for userpass: the user's name"},
     {"password-file", "FILE", "for userpass: file that holds the password"},
     {"login-key", "URI", "for cert, token-key: key on a token that logs in"},
+    {"pki-mount", "MOUNT", "for cert: PKI engine of the key's certificate (pki)"},
+    {"pki-role", "ROLE", "for cert: its role; with it the certificate is renewed"},
     {"share-with-ssh", NULL, "the login key may be an SSH identity's too"},
     {"audience", "TEXT", "for token-key: the claim aud"},
     {"issuer", "TEXT", "for token-key: the claim iss (holdfast)"},
@@ -195,6 +198,8 @@ const struct cli_option options_connector_edit[] = {
     {"login-user", "USER", "for userpass: the user's name"},
     {"password-file", "FILE", "for userpass: file that holds the password"},
     {"login-key", "URI", "for cert, token-key: key on a token that logs in"},
+    {"pki-mount", "MOUNT", "for cert: PKI engine of the key's certificate (pki)"},
+    {"pki-role", "ROLE", "for cert: its role; with it the certificate is renewed"},
     {"share-with-ssh", NULL, "the login key may be an SSH identity's too"},
     {"audience", "TEXT", "for token-key: the claim aud"},
     {"issuer", "TEXT", "for token-key: the claim iss (holdfast)"},

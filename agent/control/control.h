@@ -67,6 +67,9 @@ struct control_deps {
     const struct secret *(*secret_of)(void *arg, const char *variable);
     /* what a configuration that is tried out has to know of its login key. The pointer may be NULL */
     void (*login_of)(void *arg, struct vault_conf *conf);
+    /* the name in vault/ of a connector that is in use (caller owns); NULL: it is not. The pointer may
+     * be NULL */
+    char *(*vault_of)(void *arg, const char *scope, const char *id);
     /* what of the registry could not be applied: {"problems": [{"kind", "scope", "identifier",
      * "problem"}], "retry_s": number or null} (new reference). The pointer may be NULL */
     json_t *(*registry_problems)(void *arg);

@@ -10,7 +10,7 @@
 enum { GRACE_MS = 5 * 1000, TTL_MAX_S = 366 * 86400, PEM_MAX_BYTES = 60 * 1024, RSA_BITS = 3072 };
 
 #define COMMON_MEMBERS                                                                             \
-    {"signer", CONTROL_TEXT, true, 1, 64}, {"pki_mount", CONTROL_TEXT, false, 1, 255},             \
+    {"signer", CONTROL_TEXT, true, 1, 136}, {"pki_mount", CONTROL_TEXT, false, 1, 255},            \
         {"pki_role", CONTROL_TEXT, false, 1, 255},                                                 \
         {"common_name", CONTROL_TEXT, true, 1, ENROLL_COMMON_NAME_MAX_BYTES},                      \
         {"alt_names", CONTROL_LIST, false, 0, ENROLL_NAMES_MAX},                                   \
@@ -21,6 +21,7 @@ enum { GRACE_MS = 5 * 1000, TTL_MAX_S = 366 * 86400, PEM_MAX_BYTES = 60 * 1024, 
 
 const struct control_member control_enroll_body[] = {
     COMMON_MEMBERS,
+    {"scope", CONTROL_TEXT, false, 1, 512},
     {"key_type", CONTROL_TEXT, false, 1, 16},
     {"bits", CONTROL_NUMBER, false, 2048, 4096},
     {"allow_extractable", CONTROL_BOOL, false, 0, 0},
@@ -127,18 +128,43 @@ static struct err *read_names(const struct control_request *r, char ***ret)
     return NULL;
 }
 
-/* What the request leaves open the signer's login says. */
-static void fill(struct control_request *r, struct enroll_conf *c)
+/* The server's name in vault/, if it is not the one that was said: of a connector. */
+static struct err *read_connector(const struct control_request *r, char **ret)
 {
     const struct control_deps *d = control_deps_of(r);
-    const struct vault_conf *login =
-        d->vault != NULL ? vault_conf_of(d->vault, control_text(r, "signer")) : NULL;
+    const char *scope = control_text(r, "scope"), *name = control_text(r, "signer"), *id = NULL;
+    AUTO(auto_free) char *of = NULL;
+
+    if (scope == NULL) {
+        return NULL;
+    }
+    struct err *e = registry_scope_check(scope);
+
+    if (e == NULL) {
+        e = registry_reference_resolve(scope, name, &of, &id);
+    }
+    if (e == NULL) {
+        *ret = d->vault_of != NULL ? d->vault_of(d->arg, of, id) : NULL;
+        e = *ret != NULL ? NULL
+                         : err_new(ERR_NOT_FOUND,
+                                   "no active connector %s of %s logs in with a certificate "
+                                   "(`holdfast status` says where one could not be set up)",
+                                   id, of);
+    }
+    return e;
+}
+
+/* What the request leaves open the signer's login says. */
+static void fill(struct control_request *r, const char *server, struct enroll_conf *c)
+{
+    const struct control_deps *d = control_deps_of(r);
+    const struct vault_conf *login = d->vault != NULL ? vault_conf_of(d->vault, server) : NULL;
     const char *mount = control_text(r, "pki_mount"), *role = control_text(r, "pki_role");
 
     c->remote = d->remote;
     c->vault = d->vault;
     c->audit = d->audit;
-    c->server = control_text(r, "signer");
+    c->server = server;
     c->mount = mount != NULL ? mount : login != NULL ? login->pki_mount : NULL;
     c->role = role != NULL ? role : login != NULL ? login->pki_role : NULL;
     c->mount = c->mount != NULL ? c->mount : "pki";
@@ -150,10 +176,12 @@ static void fill(struct control_request *r, struct enroll_conf *c)
 static struct err *start(struct control_request *r, struct enroll_conf *c, const char *what)
 {
     AUTO(text_list_free) char **names = NULL;
+    AUTO(auto_free) char *connector = NULL;
     struct task *t = calloc(1, sizeof *t);
     struct err *e = t == NULL ? err_nomem() : read_names(r, &names);
 
-    fill(r, c);
+    e = e == NULL ? read_connector(r, &connector) : e;
+    fill(r, connector != NULL ? connector : control_text(r, "signer"), c);
     c->subject.alt_names = names;
     if (e == NULL && c->vault == NULL) {
         e = err_new(ERR_UNSUPPORTED, "this agent talks to no Vault");

@@ -55,6 +55,9 @@ static struct err *put_login(const json_t *login, struct vault_conf *c)
     c->user = text_of(login, "user");
     c->password_file = text_of(login, "password_file");
     c->client_key = text_of(login, "key");
+    c->pki_role = text_of(login, "pki_role");
+    c->pki_mount = text_of(login, "pki_mount");
+    c->pki_mount = c->pki_mount == NULL && c->pki_role != NULL ? "pki" : c->pki_mount;
     c->client_key_shared = flag_of(login, "share_with_ssh");
     c->jwt_audience = text_of(login, "audience");
     c->jwt_issuer = text_of(login, "issuer");

@@ -262,6 +262,13 @@ static const struct secret *secret_of(void *arg, const char *variable)
     return a->binder != NULL ? bind_registry_secret(a->binder, variable) : NULL;
 }
 
+static char *vault_of(void *arg, const char *scope, const char *id)
+{
+    const struct app *a = arg;
+
+    return a->binder != NULL ? bind_registry_vault(a->binder, scope, id) : NULL;
+}
+
 static json_t *registry_problems(void *arg)
 {
     const struct app *a = arg;
@@ -296,6 +303,7 @@ static struct err *listen_control(struct app *a, const char *path, const char *a
         .identity_of = identity_of,
         .secret_of = secret_of,
         .login_of = login_of,
+        .vault_of = vault_of,
         .registry_problems = registry_problems,
         .agent_socket = agent_socket,
         .config_file = a->config->file,

@@ -1,5 +1,5 @@
 /*
- * From the registry's SSH keys to what the agent should have: Vault servers, tokens, identities. It is
+ * From the registry's SSH keys, and its logins by certificate, to what the agent should have: Vault servers, tokens, identities. It is
  * pure, JSON in and JSON out, so that what is to be done is the difference of two values.
  *
  * Nothing that is declared at run time may take the name of something in holdfast.yaml, or name places
@@ -311,7 +311,29 @@ static struct err *plan_item(struct plan *p, const json_t *item)
     return set(p->problems, name, json_string(err_text(e)));
 }
 
-struct err *bind_plan_make(const json_t *items, const struct bind_taken *taken, json_t **ret)
+char *bind_plan_login_name(const json_t *login, char *const *taken)
+{
+    const json_t *c = json_object_get(login, "connector");
+    AUTO(auto_free) char *name =
+        bind_plan_name(text_of(c, "scope"), text_of(c, "identifier"), taken);
+
+    return name != NULL ? text_fmt("connector %s", name) : NULL;
+}
+
+static struct err *plan_login(struct plan *p, const json_t *login)
+{
+    AUTO(auto_free) char *vault = NULL;
+    AUTO(err_free) struct err *e = plan_vault(p, login, &vault);
+    AUTO(auto_free) char *name = bind_plan_login_name(login, p->taken->signers);
+
+    if (e == NULL || err_is(e, ERR_NOMEM)) {
+        return take(&e);
+    }
+    return name != NULL ? set(p->problems, name, json_string(err_text(e))) : err_nomem();
+}
+
+struct err *bind_plan_make(const json_t *items, const json_t *logins,
+                           const struct bind_taken *taken, json_t **ret)
 {
     json_t *made =
         json_pack("{s:{}, s:{}, s:{}, s:{}}", "vaults", "tokens", "identities", "problems");
@@ -324,6 +346,9 @@ struct err *bind_plan_make(const json_t *items, const struct bind_taken *taken, 
 
     for (size_t i = 0; e == NULL && i < json_array_size(items); i++) {
         e = plan_item(&p, json_array_get(items, i));
+    }
+    for (size_t i = 0; e == NULL && i < json_array_size(logins); i++) {
+        e = plan_login(&p, json_array_get(logins, i));
     }
     if (e != NULL) {
         json_decref(made);

@@ -15,7 +15,8 @@ struct bind_taken {
 
 /**
  * bind_plan_make() - what the registry's SSH keys come to; pure
- * @items: "items" of registry_resolve_all() (borrowed)
+ * @items:  "items" of registry_resolve_all() (borrowed)
+ * @logins: "logins" of it: their servers are put whoever uses them (borrowed; may be NULL)
  * @ret:   new reference:
  *   {"vaults": {NAME: {"connector": spec, "certificate": spec or null}},
  *    "tokens": {NAME: {"uri": text, "pins": [spec's pin, ...]}},
@@ -28,8 +29,8 @@ struct bind_taken {
  * Names are made from scope and identifier, fit text_name_ok(), and differ from those taken. What has
  * a problem that keeps it from being an identity is in problems only.
  */
-struct err *bind_plan_make(const json_t *items, const struct bind_taken *taken, json_t **ret)
-    MUST_CHECK;
+struct err *bind_plan_make(const json_t *items, const json_t *logins,
+                           const struct bind_taken *taken, json_t **ret) MUST_CHECK;
 
 /** bind_plan_put() - the names in @part of @after that are not in @before, or not so; NULL: none
  * (caller owns; NULL also when out of memory: then a later round finds them) */
@@ -42,5 +43,7 @@ bool bind_plan_is_elsewhere(const json_t *identity_before, const json_t *identit
 
 /** bind_plan_name() - "ID", "ORG.ID", "ORG.PROJECT.ID"; what is too long ends in a hash (caller owns) */
 char *bind_plan_name(const char *scope, const char *id, char *const *taken);
+/** bind_plan_login_name() - under which a login's problem is in problems (caller owns) */
+char *bind_plan_login_name(const json_t *login, char *const *taken);
 
 #endif

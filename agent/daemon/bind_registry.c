@@ -56,6 +56,21 @@ static void add_plan_problems(struct bind_registry *b, const json_t *plan, const
     }
 }
 
+static void add_login_problems(struct bind_registry *b, const json_t *plan, const json_t *logins)
+{
+    for (size_t i = 0; i < json_array_size(logins); i++) {
+        const json_t *login = json_array_get(logins, i);
+        const json_t *c = json_object_get(login, "connector");
+        AUTO(auto_free) char *name = bind_plan_login_name(login, b->signers);
+        const char *problem =
+            name != NULL ? text_of(json_object_get(plan, "problems"), name) : NULL;
+
+        if (problem != NULL) {
+            bind_problem(b, "connector", text_of(c, "scope"), text_of(c, "identifier"), problem);
+        }
+    }
+}
+
 enum { RETRY_FIRST_MS = 5000, RETRY_LAST_MS = 5 * 60 * 1000 };
 
 /* What failed may need no change to go well: a helper that was restarting, memory, a disk. */
@@ -76,11 +91,13 @@ static void try_later(struct bind_registry *b, bool failed)
 static struct err *take_items(struct bind_registry *b, const json_t *result)
 {
     json_t *plan = NULL;
-    struct err *e = bind_plan_make(json_object_get(result, "items"), &b->deps.taken, &plan);
+    const json_t *logins = json_object_get(result, "logins");
+    struct err *e = bind_plan_make(json_object_get(result, "items"), logins, &b->deps.taken, &plan);
 
     if (e == NULL) {
         json_array_clear(b->problems);
         add_plan_problems(b, plan, json_object_get(result, "items"));
+        add_login_problems(b, plan, logins);
         add_problems(b, plan, json_object_get(result, "problems"));
         json_decref(b->plan);
         b->plan = plan;
@@ -202,6 +219,15 @@ struct identity *bind_registry_identity(const struct bind_registry *b, const cha
         return NULL;
     }
     return identity_find(b->deps.identities, name);
+}
+
+char *bind_registry_vault(const struct bind_registry *b, const char *scope, const char *id)
+{
+    AUTO(auto_free) char *name = bind_plan_name(scope, id, b->signers);
+    bool there =
+        name != NULL && json_object_get(json_object_get(b->applied, "vaults"), name) != NULL;
+
+    return there ? take(&name) : NULL;
 }
 
 json_t *bind_registry_problems(const struct bind_registry *b)

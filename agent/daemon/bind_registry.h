@@ -33,6 +33,9 @@ void bind_registry_tokens(struct bind_registry *b);
 /** bind_registry_identity() - what an SSH key of the registry is (borrowed); NULL when it is none */
 struct identity *bind_registry_identity(const struct bind_registry *b, const char *scope,
                                         const char *id);
+/** bind_registry_vault() - the name in vault/ of a connector that is in use (caller owns); NULL: it is
+ * not, or not yet */
+char *bind_registry_vault(const struct bind_registry *b, const char *scope, const char *id);
 /** bind_registry_problems() - what of it could not be applied, as struct control_deps has it */
 json_t *bind_registry_problems(const struct bind_registry *b);
 /** bind_registry_secret() - a secret that came by environment (borrowed); it is taken over when it

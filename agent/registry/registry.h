@@ -179,8 +179,9 @@ void registry_apply(struct registry *r, const struct registry_caller *who, const
  * registry_resolve() - an ssh-key with everything it refers to, for use: {"ssh_key": {...},
  * "secrets_manager": {...}|null, "connector": {...}|null, "certificate": {...}|null}
  * DENIED when a part of the chain is broken or not active: it must not be used.
- * registry_resolve_all() - {"items": [...], "problems": [{"scope", "identifier", "problem"}]}: all
- * ssh-keys that are active; those that cannot be used are told in problems
+ * registry_resolve_all() - {"items": [...], "logins": [...], "problems": [{"scope", "identifier",
+ * "problem"}]}: all ssh-keys that are active; those that cannot be used are told in problems; and in
+ * logins the connectors that log in by certificate, likewise, without those that cannot be used
  */
 void registry_resolve(struct registry *r, const char *scope, const char *reference,
                       registry_json_fn *on_done, void *arg);

@@ -28,8 +28,9 @@ static struct err *usable(const struct store_entry *row)
     return NULL;
 }
 
-/* @rows: the chain from the SSH key on. */
-static struct err *show_chain(const struct store_entry *const *rows, size_t n, json_t **ret)
+/* @rows: the chain from @from on: 0 is an SSH key. */
+static struct err *show_chain(const struct store_entry *const *rows, size_t n, size_t from,
+                              json_t **ret)
 {
     json_t *made = json_object();
     struct err *e = made != NULL ? NULL : err_nomem();
@@ -37,9 +38,9 @@ static struct err *show_chain(const struct store_entry *const *rows, size_t n, j
     for (size_t i = 0; i < ARRAY_LEN(chain) && e == NULL; i++) {
         json_t *shown = NULL;
 
-        if (i < n) {
-            e = usable(rows[i]);
-            e = e == NULL ? registry_resource_show(rows[i], false, &shown) : e;
+        if (i >= from && i - from < n) {
+            e = usable(rows[i - from]);
+            e = e == NULL ? registry_resource_show(rows[i - from], false, &shown) : e;
         }
         if (e == NULL &&
             json_object_set_new(made, members[i], shown != NULL ? shown : json_null()) != 0) {
@@ -73,7 +74,7 @@ static void show_one(struct registry_op *op)
     for (size_t i = 0; i < op->entries_n; i++) {
         rows[i] = &op->entries[i];
     }
-    op->e = show_chain(rows, op->entries_n, &op->result);
+    op->e = show_chain(rows, op->entries_n, 0, &op->result);
 }
 
 static void follow(struct registry_op *op)
@@ -136,23 +137,28 @@ static const struct store_entry *find_row(const struct registry_op *op, const js
     return at != NULL ? &op->entries[json_integer_value(at)] : NULL;
 }
 
-/* Adds to items, or to problems when it cannot be used. */
-static struct err *add_chain(const struct registry_op *op, const json_t *set,
-                             const struct store_entry *key, json_t *result)
+/* The chain from @row on, which is of kind chain[@from]. */
+static struct err *chain_of(const struct registry_op *op, const json_t *set,
+                            const struct store_entry *row, size_t from, json_t **ret)
 {
     const struct store_entry *rows[ARRAY_LEN(chain)];
-    const struct store_entry *row = key;
-    json_t *item = NULL;
-    const char *list = "items";
     size_t n = 0;
 
     while (row != NULL && n < ARRAY_LEN(chain)) {
         rows[n++] = row;
         row = row->refs_n > 0 ? find_row(op, set, &row->refs[0]) : NULL;
     }
-    struct err *e = rows[n - 1]->refs_n > 0
-                        ? err_new(ERR_DENIED, "what it refers to has just been deleted")
-                        : show_chain(rows, n, &item);
+    return rows[n - 1]->refs_n > 0 ? err_new(ERR_DENIED, "what it refers to has just been deleted")
+                                   : show_chain(rows, n, from, ret);
+}
+
+/* Adds to items, or to problems when it cannot be used. */
+static struct err *add_chain(const struct registry_op *op, const json_t *set,
+                             const struct store_entry *key, json_t *result)
+{
+    json_t *item = NULL;
+    const char *list = "items";
+    struct err *e = chain_of(op, set, key, 0, &item);
 
     if (e != NULL && !err_is(e, ERR_DENIED)) {
         return e;
@@ -166,11 +172,30 @@ static struct err *add_chain(const struct registry_op *op, const json_t *set,
     return json_array_append_new(json_object_get(result, list), item) == 0 ? NULL : err_nomem();
 }
 
+/* Adds a connector that logs in by certificate: its certificate is got and renewed whoever uses it. */
+static struct err *add_login(const struct registry_op *op, const json_t *set,
+                             const struct store_entry *connector, json_t *result)
+{
+    AUTO(registry_json_free) json_t *item = NULL;
+    struct err *e = chain_of(op, set, connector, 2, &item);
+    const char *method = json_string_value(json_object_get(
+        json_object_get(json_object_get(json_object_get(item, "connector"), "spec"), "login"),
+        "method"));
+
+    if (err_is(e, ERR_DENIED)) {
+        err_free(&e); /* whoever uses it is told */
+    } else if (e == NULL && text_eq(method, "cert") &&
+               json_array_append(json_object_get(result, "logins"), item) != 0) {
+        e = err_nomem();
+    }
+    return e;
+}
+
 static void show_all(struct registry_op *op)
 {
     AUTO(registry_json_free) json_t *set = json_object();
 
-    op->result = json_pack("{s:[], s:[]}", "items", "problems");
+    op->result = json_pack("{s:[], s:[], s:[]}", "items", "logins", "problems");
     op->e = set != NULL && op->result != NULL ? index_rows(op, set) : err_nomem();
     for (size_t i = 0; i < op->entries_n && op->e == NULL; i++) {
         const struct store_entry *row = &op->entries[i];
@@ -178,6 +203,11 @@ static void show_all(struct registry_op *op)
         if (text_eq(row->key.kind, registry_kind_word(REGISTRY_SSH_KEY)) &&
             registry_resource_is_active(row)) {
             op->e = add_chain(op, set, row, op->result);
+        }
+        /* Few log in so; to read all of many costs a second with each change. */
+        if (text_eq(row->key.kind, registry_kind_word(REGISTRY_CONNECTOR)) && op->e == NULL &&
+            strstr(row->body, "\"cert\"") != NULL) {
+            op->e = add_login(op, set, row, op->result);
         }
     }
 }

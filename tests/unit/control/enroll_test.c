@@ -18,6 +18,7 @@ static void begin_with(struct client *c, const char *path, const char *body)
     unsigned one = 1;
 
     memset(&en, 0, sizeof en);
+    en.login.name = "web";
     client_open(c);
     send_request(c, "POST", path, body);
     pump(has_started, &one);
@@ -90,6 +91,34 @@ static void test_what_the_signer_says_need_not_be_said(void **state)
     client_close(&c);
 }
 
+static void test_a_connector(void **state)
+{
+    struct client c;
+    unsigned one = 1;
+
+    (void)state;
+    memset(&en, 0, sizeof en);
+    en.login = (struct vault_conf){.name = "acme.main", .pki_role = "login"};
+    client_open(&c);
+    send_request(&c, "POST", "/v1/enroll",
+                 "{\"signer\":\"org.main\",\"scope\":\"org/acme/project/p\","
+                 "\"common_name\":\"a\"}");
+    pump(has_started, &one);
+    assert_string_equal(en.server, "acme.main");
+    en.on_end(en.arg, NULL, &(struct enroll_outcome){.failed = NULL});
+    client_answer(&c);
+    assert_int_equal(c.status, 200);
+    client_close(&c);
+    client_open(&c);
+    send_request(&c, "POST", "/v1/enroll",
+                 "{\"signer\":\"main\",\"scope\":\"account\","
+                 "\"common_name\":\"a\"}");
+    client_answer(&c);
+    assert_int_equal(c.status, 404);
+    assert_int_equal(en.starts, 1);
+    client_close(&c);
+}
+
 static void test_what_cannot_be(void **state)
 {
     static const char *const bodies[] = {
@@ -154,6 +183,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_all_that_is_asked_for_arrives),
         TEST(test_what_the_signer_says_need_not_be_said),
+        TEST(test_a_connector),
         TEST(test_what_cannot_be),
         TEST(test_the_client_leaves),
         TEST(test_a_key_is_certified),

@@ -43,6 +43,12 @@ static inline void count(void *arg, struct control_counters *ret)
 static bool without_identity;
 
 /* One SSH key of the registry is an identity: the first of the world. */
+static char *vault_of(void *arg, const char *scope, const char *id)
+{
+    (void)arg;
+    return text_eq(scope, "org/acme") && text_eq(id, "main") ? text_copy("acme.main") : NULL;
+}
+
 static inline struct identity *identity_of(void *arg, const char *scope, const char *id)
 {
     (void)arg;
@@ -71,6 +77,7 @@ static inline void start_server(void)
     deps.registry = without_registry ? NULL : (struct registry *)&reg;
     deps.audit = (struct audit *)&fake;
     deps.identity_of = identity_of;
+    deps.vault_of = vault_of;
     e = control_new(&deps, fd, socket_path, &control);
     assert_null(e);
 }

@@ -41,7 +41,7 @@ static json_t *plan_of(const struct bind_taken *taken, const char *first, const 
     if (items == NULL) {
         fail_msg("%s in %s", where.text, text);
     }
-    struct err *e = bind_plan_make(items, taken != NULL ? taken : &none, &plan);
+    struct err *e = bind_plan_make(items, NULL, taken != NULL ? taken : &none, &plan);
 
     assert_null(e);
     json_decref(items);
@@ -89,6 +89,31 @@ static void a_signed_key_is_all_three(void **state)
         assert_true(text_name_ok(name));
     }
     assert_int_equal(json_object_size(json_object_get(plan, "problems")), 0);
+    json_decref(plan);
+}
+
+/* A connector that logs in by certificate is put though nobody uses it yet, if its scope may. */
+static void a_login_is_put_by_itself(void **state)
+{
+    static const char text[] =
+        "[{\"ssh_key\": null, \"secrets_manager\": null, \"connector\": {\"scope\": \"account\","
+        " \"identifier\": \"main\", \"spec\": {\"addresses\": [\"https://a\"], \"login\": "
+        "{\"method\": \"cert\", \"key\": \"pkcs11:object=l\"}}}, \"certificate\": null},"
+        "{\"connector\": {\"scope\": \"org/other\", \"identifier\": \"main\", \"spec\": "
+        "{\"addresses\": [\"https://a\"], \"login\": {\"method\": \"cert\", \"key\": "
+        "\"pkcs11:object=l\"}}}}]";
+    static const struct bind_taken none = {.identities = NULL};
+    json_t *logins = json_loads(text, 0, NULL), *plan = NULL;
+
+    (void)state;
+    assert_non_null(logins);
+    assert_null(bind_plan_make(NULL, logins, &none, &plan));
+    assert_int_equal(json_object_size(json_object_get(plan, "vaults")), 1);
+    assert_non_null(json_object_get(get(plan, "vaults", "main"), "connector"));
+    assert_int_equal(json_object_size(json_object_get(plan, "identities")), 0);
+    assert_non_null(
+        strstr(json_string_value(get(plan, "problems", "connector other.main")), "login-keys"));
+    json_decref(logins);
     json_decref(plan);
 }
 
@@ -263,6 +288,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_signed_key_is_all_three),
         cmocka_unit_test(a_bare_key_wants_nothing),
+        cmocka_unit_test(a_login_is_put_by_itself),
         cmocka_unit_test(two_keys_share_token_and_server),
         cmocka_unit_test(names_of_the_file_are_never_taken),
         cmocka_unit_test(a_token_by_name_is_that_of_the_file),

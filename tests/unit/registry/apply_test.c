@@ -15,6 +15,12 @@
     "{\"kind\":\"ssh-key\",\"scope\":\"" scope "\",\"name\":\"K\",\"spec\":{\"user_name\":\"u\","  \
     "\"key\":\"pkcs11:object=k\",\"credentials\":{\"type\":\"vault-ssh\",\"secrets_manager\":"     \
     "\"" manager "\"}" more "}}"
+/* It logs in by certificate. */
+#define LOGIN(active)                                                                              \
+    "{\"kind\":\"connector\",\"scope\":\"account\",\"name\":\"by_key\",\"spec\":{\"type\":"        \
+    "\"vault\","                                                                                   \
+    "\"addresses\":[\"https://vault:8200\"],\"login\":{\"method\":\"cert\",\"key\":"               \
+    "\"pkcs11:object=l\"},\"certificate\":\"ca\",\"active\":" active "}}"
 /* What refers stands before what it refers to. */
 #define ALL                                                                                        \
     KEY("org/a/project/p", "org.m", "")                                                            \
@@ -240,7 +246,18 @@ static void resolves(void **state)
     wait_for(1);
     succeeded();
     assert_int_equal(json_array_size(at("items")), 1);
+    assert_int_equal(json_array_size(at("logins")), 0);
     is_text("items.0.connector.identifier", "main");
+    apply_text(LOGIN("false"), false, false);
+    registry_resolve_all(fx.r, on_answer, NULL);
+    wait_for(1);
+    assert_int_equal(json_array_size(at("logins")), 0); /* not active */
+    apply_text(LOGIN("true"), false, false);
+    registry_resolve_all(fx.r, on_answer, NULL);
+    wait_for(1);
+    assert_int_equal(json_array_size(at("items")), 1);
+    is_text("logins.0.connector.identifier", "by_key");
+    is_text("logins.0.certificate.identifier", "ca");
     apply_text(KEY("account", "m", ""), false, false);
     refused(ERR_NOT_FOUND, ""); /* m is below */
     delete (REGISTRY_CERTIFICATE, "account", "ca", true);

@@ -66,6 +66,12 @@ static const struct row logins[] = {
      LOGIN("\"method\":\"cert\",\"key\":\"pkcs11:object=k\",\"role\":\"r\",\"mount\":\"c\","
            "\"share_with_ssh\":true,\"revoke_on_stop\":true"),
      0, NULL},
+    {REGISTRY_CONNECTOR,
+     LOGIN("\"method\":\"cert\",\"key\":\"pkcs11:object=k\",\"pki_mount\":\"team/pki\","
+           "\"pki_role\":\"machines\""),
+     0, NULL},
+    {REGISTRY_CONNECTOR, LOGIN("\"method\":\"token\",\"pki_role\":\"r\""), ERR_INPUT,
+     "belongs to the method cert"},
     {REGISTRY_CONNECTOR, LOGIN("\"method\":\"jwt\",\"role\":\"r\",\"jwt_file\":\"/j\""), 0, NULL},
     {REGISTRY_CONNECTOR, LOGIN("\"method\":\"kubernetes\",\"role\":\"r\""), 0, NULL},
     {REGISTRY_CONNECTOR, LOGIN("\"method\":\"userpass\",\"user\":\"u\",\"password_file\":\"/p\""),
