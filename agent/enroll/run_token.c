@@ -50,8 +50,9 @@ static void on_settled(void *arg, struct err *settled)
         run_done(en, VAULT_STEP_OK, "%s is unlocked", name_of(&t));
         return;
     case REMOTE_TOKEN_LOCKED:
-        if (en->conf.unattended) {
-            e = err_new(ERR_PIN, "token %s is locked", name_of(&t));
+        if (en->conf.unattended || t.pin_refused) { /* one that was refused costs a try each time */
+            e = err_new(ERR_PIN, "token %s is locked%s", name_of(&t),
+                        t.pin_refused ? ", and it refused the configured PIN" : "");
             break;
         }
         run_await(en);
