@@ -1,12 +1,14 @@
 /*
  * The public key of an SSH engine's CA, from where Vault shows it to anybody: hosts and clients put it
  * into TrustedUserCAKeys and @cert-authority lines long before they could log in anywhere. So no login
- * is made and no token is sent. The answer is a line of text and no JSON; the agent judges whether it
- * is a key.
+ * is made and no token is sent, over a connection of its own: one that shows no client certificate must
+ * not be left for requests that need it. The answer is a line of text and no JSON; the agent judges
+ * whether it is a key.
  */
 #include <stdlib.h>
 
 #include "vault/look_serve.h"
+#include "vault/pool.h"
 #include "vault/url.h"
 
 enum { LINE_MAX_BYTES = 16 * 1024, TIMEOUT_MS = 10000 };
@@ -59,7 +61,7 @@ static struct err *put_line(const struct buf *body, struct buf *reply)
     return buf_check(reply, "a CA's public key");
 }
 
-static struct err *ask(struct vault_look *look, size_t i, const char *path)
+static struct err *ask(struct vault_look *look, size_t i, const char *path, struct vault_pool *pool)
 {
     AUTO(buf_deinit) struct buf url, connect_to;
     AUTO(vault_http_answer_deinit) struct vault_http_answer answer = {0};
@@ -77,7 +79,7 @@ static struct err *ask(struct vault_look *look, size_t i, const char *path)
     longest = longest > 0 ? longest : TIMEOUT_MS;
     request.method = "GET";
     request.timeout_ms = longest < left ? longest : left;
-    request.pool = api->link->pool;
+    request.pool = pool;
     request.cert = (struct vault_client_cert){0};
     e = vault_http_do(api->http, &request, &answer);
     e = e == NULL ? judge(look->query, &answer) : e;
@@ -87,18 +89,22 @@ static struct err *ask(struct vault_look *look, size_t i, const char *path)
 struct err *vault_serve_ca_key(struct vault_look *look)
 {
     AUTO(buf_deinit) struct buf path;
+    AUTO(vault_pool_free) struct vault_pool *pool = NULL;
     size_t n = vault_conf_addresses(look->api.server);
     const char *text = NULL;
 
     buf_init(&path, 0);
     struct err *e = make_path(look->query, &path, &text);
 
+    if (e == NULL) {
+        e = vault_pool_new(&pool);
+    }
     if (e != NULL) {
         return e;
     }
     for (size_t i = 0; i < n; i++) { /* another one knows no better than one that answered */
         err_free(&e);
-        e = ask(look, i, text);
+        e = ask(look, i, text, pool);
         if (e == NULL || (err_domain(e) == ERR_DOMAIN_HTTP && err_native_code(e) < 500)) {
             break;
         }
