@@ -101,12 +101,6 @@ static json_t *warnings_json(const struct control_deps *d)
     } else if (secret_heap_state() == SECRET_HEAP_ABSENT) {
         control_warn(warnings, "memory for secrets has no heap of its own");
     }
-    if (d->audit != NULL && audit_error(d->audit) != NULL) {
-        control_warn(warnings,
-                     "the audit trail cannot be written, and its lines wait: %s. Where the file is "
-                     "damaged, put it aside: a new one begins",
-                     err_text(audit_error(d->audit)));
-    }
     control_token_warnings(d, warnings);
     control_key_warnings(d, warnings);
     control_signer_warnings(d, warnings);
@@ -114,7 +108,9 @@ static json_t *warnings_json(const struct control_deps *d)
     control_enroll_warnings(d, warnings);
     warn_of_many(d, warnings);
     if (audit_error(d->audit) != NULL) {
-        control_warn(warnings, "the audit trail cannot be written, and its lines wait: %s",
+        control_warn(warnings,
+                     "the audit trail cannot be written, and its lines wait: %s. Where the file is "
+                     "damaged, put it aside: a new one begins",
                      err_text(audit_error(d->audit)));
     }
     return warnings;
