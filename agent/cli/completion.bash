@@ -64,11 +64,11 @@ _holdfast() {
         ["secrets-manager test"]="--scope"
         ["secrets-manager mounts"]="--scope"
         ["ssh-key create"]="--user --secrets-manager --role --principal --ttl --public-key --key \
-            --token --pin-file --port $document --dry-run"
+            --token --pin-file --port --renewal $document --dry-run"
         ["ssh-key list"]="$list"
         ["ssh-key show"]="--scope"
         ["ssh-key edit"]="--user --secrets-manager --role --principal --ttl --public-key --key \
-            --token --pin-file --port $document --name"
+            --token --pin-file --port --renewal $document --name"
         ["ssh-key delete"]="$remove"
         ["ssh-key test"]="--scope --run --known-hosts --timeout"
         ["infrastructure create"]="--ssh-key --host --hosts-file --inventory --concurrency \
@@ -109,8 +109,8 @@ _holdfast() {
         --id | --identity | --infrastructure | --issuer | --key | --key-id | --key-type | \
         --label | --last | --limit | --login-key | --login-mount | --login-role | \
         --login-user | --mount | --name | --namespace | --no-proxy | --object | --pki-mount | \
-        --pki-role | --port | --principal | --proxy | --reason | --renewal-minutes | --role | \
-        --run | --scope | --secrets-manager | --serial | --server-name | --set | --signer | \
+        --pki-role | --port | --principal | --proxy | --reason | --renewal | --renewal-minutes | \
+        --role | --run | --scope | --secrets-manager | --serial | --server-name | --set | --signer | \
         --ssh-key | --subject | --tag | --timeout | --token | --token-env | --ttl | --user | \
         --wrapping-path | -i)
         _holdfast_names

@@ -70,6 +70,7 @@ static const struct field {
     {"ssh-key", "token", "token", FIELD_TEXT},
     {"ssh-key", "pin-file", "pin.file", FIELD_PATH},
     {"ssh-key", "port", "port", FIELD_NUMBER},
+    {"ssh-key", "renewal", "renewal", FIELD_TEXT},
     {"infrastructure", "ssh-key", "ssh_key", FIELD_TEXT},
     {"infrastructure", "host", "hosts", FIELD_HOSTS},
     {"infrastructure", "hosts-file", "hosts", FIELD_HOSTS},

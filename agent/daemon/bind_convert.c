@@ -151,6 +151,7 @@ struct err *bind_identity_of(const struct bind_registry *b, const char *name, co
     const json_t *want = json_object_get(from, "want");
     const char *offer = text_of(from, "offer");
     const char *pasted = text_of(from, "public_key");
+    const char *renewal = text_of(from, "renewal");
 
     *ret = (struct bind_identity){
         .conf = {.name = name,
@@ -162,6 +163,9 @@ struct err *bind_identity_of(const struct bind_registry *b, const char *name, co
     };
     struct err *e = list_of(json_object_get(from, "tags"), &ret->tags);
 
+    if (renewal != NULL) { /* the registry takes no other words */
+        identity_renewal_find(renewal, &ret->conf.renewal);
+    }
     ret->conf.tags = ret->tags;
     if (e == NULL && pasted != NULL) {
         e = ssh_key_from_line(pasted, &ret->expected);

@@ -292,10 +292,12 @@ static struct err *plan_identity(struct plan *p, const json_t *item, const char 
         return e;
     }
     return set(p->identities, name,
-               json_pack("{s:s, s:s, s:o, s:s, s:o, s:s, s:o, s:o}", "scope", text_of(key, "scope"),
-                         "id", text_of(key, "identifier"), "tags", or_null(key, "tags"), "key", uri,
-                         "public_key", or_null(json_object_get(spec, "credentials"), "public_key"),
-                         "offer", offer_of(spec), "place", place, "want", want));
+               json_pack("{s:s, s:s, s:o, s:s, s:o, s:s, s:o, s:o, s:o}", "scope",
+                         text_of(key, "scope"), "id", text_of(key, "identifier"), "tags",
+                         or_null(key, "tags"), "key", uri, "public_key",
+                         or_null(json_object_get(spec, "credentials"), "public_key"), "offer",
+                         offer_of(spec), "renewal", or_null(spec, "renewal"), "place", place,
+                         "want", want));
 }
 
 static struct err *plan_item(struct plan *p, const json_t *item)

@@ -6,6 +6,7 @@
 
 static const char *const schemes[] = {"ssh", NULL};
 static const char *const credential_types[] = {"vault-ssh", "key", NULL};
+static const char *const renewals[] = {"eager", "when-used", "per-connection", NULL};
 static const char *const offers[] = {"certificate", "both", "key", NULL};
 
 static const struct registry_member credentials[] = {
@@ -57,6 +58,8 @@ static const struct registry_member members[] = {
     {"port", REGISTRY_NUMBER, .min = 1, .max = 65535, .preset = "22", .about = "port of the hosts"},
     {"offer", REGISTRY_TEXT, .max = 16, .words = offers,
      .about = "what clients of the agent see; certificate with vault-ssh, key with key"},
+    {"renewal", REGISTRY_TEXT, .max = 16, .words = renewals,
+     .about = "vault-ssh: when certificates are renewed; eager where absent"},
     {"active", REGISTRY_FLAG, .preset = "true", .about = "an identity of the agent"},
     {.name = NULL},
 };
@@ -74,6 +77,10 @@ static struct err *check_key_only(const json_t *spec, json_t *c)
     }
     const char *offer = json_string_value(json_object_get(spec, "offer"));
 
+    if (json_object_get(spec, "renewal") != NULL) {
+        return err_new(ERR_INPUT, "/spec/renewal: credentials of the type key have no certificate: "
+                                  "there is nothing to renew");
+    }
     if (offer != NULL && !text_eq(offer, "key")) {
         return err_new(ERR_INPUT, "/spec/offer: credentials of the type key have no certificate: "
                                   "only key can be offered");

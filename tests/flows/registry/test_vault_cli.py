@@ -8,7 +8,7 @@ import pytest
 
 from main.conftest import MOUNT, ROLE
 from registry.test_cli import cli, refused  # noqa: F401 (cli is a fixture)
-from stage.agent import vault_signer
+from stage.agent import vault_signer, wait_for
 from stage.bao import write_private
 from stage.jwt import Issuer
 from stage.sshd import me
@@ -62,6 +62,10 @@ def test_userpass(running, cli):  # noqa: F811
     shown = json.loads(cli("connector", "show", "main", "--json").stdout)["spec"]["login"]
     assert (shown["method"], shown["user"], shown["revoke_on_stop"]) == ("userpass", "machine", True)
     signs(running, cli)
+    agent = running[1]
+    assert agent.identity("deploy")["renewal"] == "eager"
+    cli("ssh-key", "edit", "deploy", "--renewal", "when-used")
+    wait_for(agent.log, lambda: agent.identity("deploy")["renewal"] == "when-used")
     write_private(file, "another")
     said = steps(cli("connector", "test", "main", check=False))["login"]
     assert said[0] == "✗" and "Vault says: invalid username or password" in said[1]

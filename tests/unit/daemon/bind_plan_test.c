@@ -24,8 +24,9 @@
 
 static const char signed_key[] =
     KEY("org/acme/project/web", "deploy",
-        FULL_KEY ", \"pin\": {\"file\": \"/etc/acme/pin\"}, \"credentials\": "
-                 "{\"type\": \"vault-ssh\", \"ttl\": \"5m\"}") VAULT;
+        FULL_KEY
+        ", \"renewal\": \"when-used\", \"pin\": {\"file\": \"/etc/acme/pin\"}, \"credentials\": "
+        "{\"type\": \"vault-ssh\", \"ttl\": \"5m\"}") VAULT;
 static const char bare_key[] =
     KEY("account", "ops", FULL_KEY ", \"credentials\": {\"type\": \"key\"}") BARE;
 
@@ -73,6 +74,7 @@ static void a_signed_key_is_all_three(void **state)
     assert_string_equal(text_at(i, "id"), "deploy");
     assert_string_equal(text_at(i, "key"), "pkcs11:token=demo;object=web");
     assert_string_equal(text_at(i, "offer"), "certificate");
+    assert_string_equal(text_at(i, "renewal"), "when-used");
     assert_string_equal(text_at(want, "vault"), "acme.main");
     assert_string_equal(text_at(want, "mount"), "ssh");
     assert_string_equal(text_at(want, "role"), "users");
@@ -124,6 +126,7 @@ static void a_bare_key_wants_nothing(void **state)
 
     (void)state;
     assert_string_equal(text_at(i, "offer"), "key");
+    assert_true(json_is_null(json_object_get(i, "renewal")));
     assert_true(json_is_null(json_object_get(i, "want")));
     assert_int_equal(json_object_size(json_object_get(plan, "vaults")), 0);
     json_decref(plan);
