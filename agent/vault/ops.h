@@ -23,7 +23,7 @@ enum vault_op {
 
 /* Servers have numbers that are never used again; 0 is none. Requests that name a number may reach a
  * worker before the configuration has reached another: they wait for it, not longer than this. */
-enum { VAULT_WORKERS = 4, VAULT_CONFIGURE_MS = 10000 };
+enum { VAULT_WORKERS = 5, VAULT_CONFIGURE_MS = 10000 };
 /* After STOP: less than io/helper.c waits for an exit. */
 enum { VAULT_STOP_MS = 1500 };
 
