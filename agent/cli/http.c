@@ -9,6 +9,7 @@
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 struct http {
     CURL *curl;
@@ -166,7 +167,13 @@ static struct err *perform(struct answer *a, const char *url, const char *body)
     CURLcode code = curl_easy_perform(a->http->curl);
 
     curl_easy_setopt(a->http->curl, CURLOPT_ERRORBUFFER, NULL);
-    if (code != CURLE_OK) {
+    if (code == CURLE_COULDNT_CONNECT || code == CURLE_GOT_NOTHING || code == CURLE_SEND_ERROR) {
+        e = err_new(
+            ERR_GONE,
+            "the agent on %s does not answer: it has ended, or uid %u may not use it (grants: "
+            "in holdfast.yaml)",
+            a->http->socket_path, (unsigned)getuid());
+    } else if (code != CURLE_OK) {
         e = err_native(ERR_GONE, ERR_DOMAIN_CURL, (unsigned long)code, curl_easy_strerror(code),
                        "the agent on %s: %s", a->http->socket_path, words);
     } else if (status_of(a) >= 400) {

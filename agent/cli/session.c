@@ -158,12 +158,14 @@ struct err *session_agent_do(const struct cli *c, const char *option, const char
                : err_new(ERR_GONE, "nothing was done, as said above");
 }
 
+/* Else errno says why not. */
 static bool somebody_listens(const char *path)
 {
     struct sockaddr_un sa = {.sun_family = AF_UNIX};
     AUTO(auto_close) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     if (fd < 0 || strlen(path) >= sizeof sa.sun_path) {
+        errno = EINVAL;
         return false;
     }
     memcpy(sa.sun_path, path, strlen(path) + 1);
@@ -299,6 +301,12 @@ struct err *session_open(struct cli *c, enum session_need need)
     }
     if (somebody_listens(control)) {
         return open_running(c, control);
+    }
+    if (errno == EACCES) {
+        return err_new(ERR_DENIED,
+                       "uid %u may not use the agent on %s (grants: in holdfast.yaml); another is "
+                       "named by --control",
+                       (unsigned)getuid(), control);
     }
     if (need == SESSION_RUNNING || paths.control == NULL) {
         return err_new(ERR_NOT_FOUND, "no agent listens on %s; `holdfast agent` starts one",
