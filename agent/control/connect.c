@@ -67,7 +67,9 @@ struct err *control_only_key(const struct identity *i, struct view *ret)
         }
     }
     if (identity_offer_of(i) == IDENTITY_OFFER_CERTIFICATE || identity_public(i) == NULL) {
-        return err_new(ERR_CERT, "identity %s has no valid user certificate to offer", name);
+        return err_new(
+            ERR_CERT,
+            "identity %s has no valid user certificate to offer: `holdfast status` says why", name);
     }
     *ret = ssh_key_blob(identity_public(i));
     return NULL;
