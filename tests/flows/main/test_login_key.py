@@ -2,15 +2,18 @@
 
 import json
 import os
+import pathlib
+import shutil
 import signal
 import subprocess
+import tempfile
 
 import pytest
 
-from main.conftest import ROLE
+from main.conftest import MOUNT, ROLE
 from main.ssh_client import ssh
 from stage.agent import wait_for
-from stage.bao import Ca
+from stage.bao import Bao, Ca
 from stage.sshd import me
 
 AUDIENCE, SUBJECT = "https://vault.example.org", "host.example.org"
@@ -49,6 +52,27 @@ def store(bench, cert, label="login", ident=None):
     file.write_bytes(der)
     ident = ident or bench.ids[label]
     bench.token.tool("--write-object", file, "--type", "cert", "--label", label, "--id", ident)
+
+
+@pytest.fixture(scope="module", params=["tls13", "tls12"])
+def tls(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def place(tls):
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="hf-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def bao(place, tls):
+    """A server that speaks this version of TLS, and none above."""
+    with Bao(place / "bao", listener={"tls_max_version": tls}) as server:
+        server.enable_ssh(MOUNT, ROLE, allowed_users=me(), ttl="30m")
+        server.allow_sign("signer", f"{MOUNT}/{ROLE}")
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -104,14 +128,14 @@ def trouble(agent, words):
 
 
 @pytest.mark.parametrize("kind, scheme", [("p256", "ES256"), ("p384", "ES384"), ("rsa", "PS256")])
-def test_log_in_by_certificate(bench, by_key, cert_bao, client_ca, place, sshd, kind, scheme):
+def test_log_in_by_certificate(bench, by_key, cert_bao, client_ca, place, sshd, tls, kind, scheme):
     with by_cert(bench, by_key, client_ca, kind) as agent:
         agent.wait_active("web")
         assert ssh(agent, sshd, place) == me()
         wait_for("the audit trail", lambda: signatures(agent))
     done = signatures(agent)
     assert {(s["server"], s["statement"], s["scheme"], s["result"]) for s in done} == {
-        ("vault", "tls13-client", scheme, "signed")}
+        ("vault", f"{tls}-client", scheme, "signed")}
     assert done[0]["key"] == f"{bench.token.uri};object=login"
     secret_files = {p.name for p in bench.folder.rglob("vault-token*")}
     assert secret_files == {"vault-token"}  # the fixture's, which no setting names
