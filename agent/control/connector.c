@@ -11,7 +11,13 @@
 #include "control/job.h"
 #include "control/resources.h"
 
-enum { CHECK_MS = 60 * 1000, LIST_MS = 30 * 1000, GRACE_MS = 5 * 1000 };
+enum {
+    CHECK_MS = 60 * 1000,
+    LIST_MS = 30 * 1000,
+    GRACE_MS = 5 * 1000,
+    READ_MS = 10 * 1000,
+    READ_AGAIN_MS = 100
+};
 
 const char *const control_connector_test_query[] = {"mount", "role", "principals", NULL};
 const char *const control_connector_ca_query[] = {"mount", "issuer", NULL};
@@ -35,15 +41,18 @@ struct look {
     enum registry_kind kind;
     json_t *manager, *connector, *certificate; /* specs, as they come */
     char *mount, *role, *principals, *issuer;
-    uint64_t call;       /* of vault/; 0: none is open */
-    struct vault *vault; /* while it is */
-    const char *failed;  /* first step that did */
+    uint64_t call;          /* of vault/; 0: none is open */
+    struct vault *vault;    /* while it is */
+    const char *failed;     /* first step that did */
+    struct io_timer *again; /* while its login key is being read */
+    struct mono read_until;
 };
 
 static void look_free(struct control_job *job)
 {
     struct look *l = (struct look *)job;
 
+    io_timer_free(&l->again);
     free(l->signer);
     free(l->scope);
     free(l->mount);
@@ -60,6 +69,7 @@ static void look_stop(struct control_job *job)
 {
     struct look *l = (struct look *)job;
 
+    io_timer_free(&l->again);
     if (l->call != 0) {
         vault_cancel(l->vault, l->call);
         l->call = 0;
@@ -204,6 +214,27 @@ static struct err *ask_vault(struct look *l, const struct vault_target *target)
     return NULL;
 }
 
+static void look_again(void *arg);
+
+/* True: there is nothing to wait for, or no longer. */
+static bool has_read(struct look *l, struct vault_conf *conf)
+{
+    const struct control_deps *d = control_deps_of(l->job.r);
+
+    if (d->login_of == NULL || !d->login_of(d->arg, conf)) {
+        return true;
+    }
+    if (l->again == NULL) {
+        l->again = io_timer_new(d->loop, look_again, l);
+        l->read_until = mono_in(READ_MS);
+    }
+    if (l->again == NULL || mono_passed(l->read_until)) {
+        return true;
+    }
+    io_timer_set(l->again, mono_in(READ_AGAIN_MS));
+    return false;
+}
+
 static struct err *look(struct look *l)
 {
     const struct control_deps *d = control_deps_of(l->job.r);
@@ -215,10 +246,18 @@ static struct err *look(struct look *l)
     struct vault_conf conf;
     struct err *e = control_vault_conf(l->connector, l->certificate, token, &conf, &more);
 
-    if (e == NULL && d->login_of != NULL) {
-        d->login_of(d->arg, &conf);
+    return e != NULL || !has_read(l, &conf) ? e
+                                            : ask_vault(l, &(struct vault_target){.conf = &conf});
+}
+
+static void look_again(void *arg)
+{
+    struct look *l = arg;
+    struct err *e = look(l);
+
+    if (e != NULL) {
+        control_job_fail(&l->job, e); /* frees l */
     }
-    return e != NULL ? e : ask_vault(l, &(struct vault_target){.conf = &conf});
 }
 
 static void on_found(void *arg, struct err *e, json_t *resource);

@@ -65,8 +65,9 @@ struct control_deps {
     /* a secret that came by environment (borrowed); NULL: no such variable was taken over. The pointer
      * may be NULL */
     const struct secret *(*secret_of)(void *arg, const char *variable);
-    /* what a configuration that is tried out has to know of its login key. The pointer may be NULL */
-    void (*login_of)(void *arg, struct vault_conf *conf);
+    /* what a configuration that is tried out has to know of its login key; true: it is just being
+     * read, ask again in a moment. The pointer may be NULL */
+    bool (*login_of)(void *arg, struct vault_conf *conf);
     /* the name in vault/ of a connector that is in use (caller owns); NULL: it is not. The pointer may
      * be NULL */
     char *(*vault_of)(void *arg, const char *scope, const char *id);

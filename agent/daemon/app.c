@@ -61,6 +61,7 @@ static void on_remote_change(void *arg)
     if (a->binder != NULL) {
         bind_registry_tokens(a->binder);
     }
+    enroll_keep_wake(a->keep);
 }
 
 static void on_identity_change(void *arg)
@@ -74,6 +75,7 @@ static void on_identity_change(void *arg)
     if (a->renew != NULL && !a->no_renewal) {
         renew_reconsider(a->renew);
     }
+    enroll_keep_wake(a->keep);
 }
 
 /* The clock was set, or the machine slept: what ended or fell due meanwhile is seen to at once. */
@@ -82,6 +84,7 @@ static void on_step(void *arg)
     struct app *a = arg;
 
     identity_set_look(a->identities);
+    enroll_keep_wake(a->keep);
     if (!a->no_renewal) {
         renew_reconsider(a->renew);
     }
@@ -276,13 +279,11 @@ static json_t *registry_problems(void *arg)
     return a->binder != NULL ? bind_registry_problems(a->binder) : NULL;
 }
 
-static void login_of(void *arg, struct vault_conf *conf)
+static bool login_of(void *arg, struct vault_conf *conf)
 {
     const struct app *a = arg;
 
-    if (a->logins != NULL) {
-        bind_login_fill(a->logins, conf);
-    }
+    return a->logins != NULL && bind_login_fill(a->logins, conf);
 }
 
 static struct err *listen_control(struct app *a, const char *path, const char *agent_socket)

@@ -387,7 +387,7 @@ static struct login *trial_of(struct bind_login *b, const struct vault_conf *con
     return l;
 }
 
-void bind_login_fill(struct bind_login *b, struct vault_conf *conf)
+bool bind_login_fill(struct bind_login *b, struct vault_conf *conf)
 {
     find_logins(b);
     const struct login *put = uses_key(conf) ? like(b, conf, false) : NULL;
@@ -400,12 +400,12 @@ void bind_login_fill(struct bind_login *b, struct vault_conf *conf)
         conf->client_problem = twin->client_problem;
         conf->client_problem_passes = twin->client_problem_passes;
         conf->client_cert_pem = twin->client_cert_pem;
-        return;
+        return put->reading && twin->client_cert_pem == NULL;
     }
     struct login *l = uses_key(conf) ? trial_of(b, conf) : NULL;
 
     if (l == NULL) {
-        return;
+        return false;
     }
     AUTO(err_free) struct err *e = find_key(b, l);
 
@@ -421,6 +421,7 @@ void bind_login_fill(struct bind_login *b, struct vault_conf *conf)
     conf->client_problem = l->told;
     conf->client_problem_passes = e != NULL;
     conf->client_cert_pem = e == NULL ? l->cert_pem : NULL;
+    return l->reading && l->cert_pem == NULL;
 }
 
 /* --- life --------------------------------------------------------------------------------------- */

@@ -46,8 +46,9 @@ void bind_login_tokens(struct bind_login *b);
  * bind_login_fill() - what is known of the login key of a configuration that is only tried out
  * @conf: not put; its name and client_ fields point into @b until the next call of any kind. Where a
  *        server that is put has the same login, it is named like that one, else like no other
+ * Return: true while its certificate is just being read: ask again in a moment
  * For BIND_LOGIN_TRIAL_MS, signatures for it are answered like any other's.
  */
-void bind_login_fill(struct bind_login *b, struct vault_conf *conf);
+bool bind_login_fill(struct bind_login *b, struct vault_conf *conf);
 
 #endif

@@ -4,8 +4,8 @@
  * the present certificate still gives, one renewal a server at a time.
  *
  * It must never be a hot loop: what fails is tried again after a minute, then twice as long each time,
- * an hour or a quarter of the time that is left at most. And it never spends a PIN try: a token that
- * is locked is left alone.
+ * an hour or a quarter of the time that is left at most, or when what was away is back. And it never
+ * spends a PIN try: a token that is locked is left alone until somebody unlocks it.
  */
 #include "enroll/keep.h"
 
@@ -21,6 +21,9 @@ struct kept {
     bool seen;             /* in the present look */
     struct enroll *enroll; /* under way */
     struct err *error;     /* why the last renewal failed */
+    bool for_token;        /* it did because of the token */
+    bool ended;            /* the certificate has, and that was said */
+    struct wall failed_at;
     struct mono retry_at;
     int64_t retry_ms, most_ms; /* between two tries, and what it may grow to */
 };
@@ -88,6 +91,8 @@ static void on_end(void *arg, struct err *e, const struct enroll_outcome *outcom
     }
     if (e != NULL) {
         log_err(LOG_WARN, e, "login certificate of %s", s->name);
+        s->for_token = text_eq(outcome->failed, "token") || text_eq(outcome->failed, "key");
+        s->failed_at = wall_now();
         s->retry_ms = s->retry_ms == 0               ? ENROLL_KEEP_RETRY_MS
                       : s->retry_ms * 2 < s->most_ms ? s->retry_ms * 2
                                                      : s->most_ms;
@@ -141,7 +146,51 @@ static int64_t most_of(int64_t left_s)
                                             : ENROLL_KEEP_RETRY_MS;
 }
 
-static void look_at(struct enroll_keep *k, const struct vault_conf *c, int64_t *ret_wait_ms)
+static bool token_is_ready(const struct enroll_keep *k, const struct vault_conf *c)
+{
+    struct remote_token t;
+    size_t i = 0;
+    AUTO(err_free) struct err *e = remote_token_find(k->conf.remote, c->client_key, &i);
+
+    if (e == NULL) {
+        remote_token_get(k->conf.remote, i, &t);
+    }
+    return e == NULL && t.state == REMOTE_TOKEN_READY;
+}
+
+/* What it failed of is over. A server that answers and refuses is not asked more often for it. */
+static bool may_go_now(const struct enroll_keep *k, const struct kept *s,
+                       const struct vault_conf *c, const struct vault_status *status)
+{
+    bool was_away =
+        err_is(s->error, ERR_GONE) || err_is(s->error, ERR_TIMEOUT) || err_is(s->error, ERR_BUSY);
+
+    if (s->error == NULL || s->enroll != NULL) {
+        return false;
+    }
+    return s->for_token ? token_is_ready(k, c)
+                        : was_away && status->state == VAULT_OK &&
+                              status->last_ok.s > s->failed_at.s + ENROLL_KEEP_LOOK_MS / 1000;
+}
+
+/* Said once when it happens; enroll_keep_warnings() says it from then on. */
+static void see_its_end(struct kept *s, const struct enroll_cert *cert, int64_t *ret_wait_ms)
+{
+    int64_t left_ms = (cert->not_after.s - wall_now().s) * 1000;
+    char until[WALL_TEXT_BYTES];
+
+    if (left_ms > 0) {
+        s->ended = false;
+        *ret_wait_ms = left_ms < *ret_wait_ms ? left_ms : *ret_wait_ms;
+    } else if (!s->ended) {
+        s->ended = true;
+        log_line(LOG_WARN, "login certificate of %s: ended at %s", s->name,
+                 wall_text(cert->not_after, until));
+    }
+}
+
+static void look_at(struct enroll_keep *k, const struct vault_conf *c,
+                    const struct vault_status *status, int64_t *ret_wait_ms)
 {
     AUTO(enroll_cert_deinit) struct enroll_cert cert = {0};
     AUTO(err_free) struct err *unreadable = enroll_cert_read_pem(c->client_cert_pem, &cert);
@@ -152,6 +201,10 @@ static void look_at(struct enroll_keep *k, const struct vault_conf *c, int64_t *
     }
     s->seen = true;
     s->most_ms = most_of(cert.not_after.s - wall_now().s);
+    see_its_end(s, &cert, ret_wait_ms);
+    if (may_go_now(k, s, c, status)) {
+        s->retry_at = mono_now();
+    }
     int64_t due_ms = (enroll_cert_due(&cert).s - wall_now().s) * 1000;
 
     if (s->enroll != NULL || !is_renewed(c)) {
@@ -188,7 +241,7 @@ static void look(void *arg)
         const struct vault_conf *c = vault_conf_of(k->conf.vault, status.name);
 
         if (c != NULL && c->login == VAULT_LOGIN_CERT && c->client_cert_pem != NULL) {
-            look_at(k, c, &wait_ms);
+            look_at(k, c, &status, &wait_ms);
         }
     }
     for (s = LIST_FIRST(&k->list); s != NULL; s = next) {
@@ -276,6 +329,13 @@ struct err *enroll_keep_new(const struct enroll_keep_conf *conf, struct enroll_k
     io_timer_set(k->timer, mono_now());
     *ret = take(&k);
     return NULL;
+}
+
+void enroll_keep_wake(struct enroll_keep *k)
+{
+    if (k != NULL) {
+        io_timer_set(k->timer, mono_now());
+    }
 }
 
 void enroll_keep_free(struct enroll_keep **kp)

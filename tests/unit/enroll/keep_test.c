@@ -10,6 +10,7 @@ static struct enroll_keep *keep;
 static char *cert_pem;
 static unsigned changes;
 static char said[512];
+static struct wall vault_ok; /* when it answered last */
 
 size_t vault_count(const struct vault *v)
 {
@@ -21,7 +22,9 @@ void vault_status(const struct vault *v, size_t i, struct vault_status *ret)
 {
     (void)v;
     (void)i;
-    *ret = (struct vault_status){.name = server.name};
+    *ret = (struct vault_status){.name = server.name,
+                                 .state = vault_ok.s > 0 ? VAULT_OK : VAULT_FAILING,
+                                 .last_ok = vault_ok};
 }
 
 static void on_changed(void *arg)
@@ -74,6 +77,7 @@ static int begin(void **state)
     server.pki_role = "agent";
     w.has_key = true;
     w.locked = false;
+    vault_ok = (struct wall){0};
     w.ops = changes = 0;
     w.op = NONE;
     assert_ok(enroll_keep_new(&conf, &keep));
@@ -129,6 +133,37 @@ static void test_it_fails_ever_more_rarely(void **state)
     assert_int_equal(changes, 0);
 }
 
+/* A token that is unlocked, and a server that answers again, are not waited for by the clock. */
+static void test_what_was_away_is_back(void **state)
+{
+    (void)state;
+    fake_pass((HOUR + 30) * 1000LL / 3 * 2);
+    w.locked = true;
+    answer_settled();
+    enroll_keep_wake(keep);
+    fake_pass(0);
+    assert_int_equal(w.op, NONE); /* it still is */
+    w.locked = false;
+    enroll_keep_wake(keep);
+    fake_pass(0);
+    assert_int_equal(w.op, SETTLED);
+    answer_settled();
+    assert_int_equal(w.op, CERTS);
+    w.op = NONE;
+    w.on_certs(w.arg, err_new(ERR_GONE, "no answer"), NULL, 0);
+    unsigned ops = w.ops;
+
+    vault_ok = wall_now();
+    enroll_keep_wake(keep);
+    fake_pass(0);
+    assert_int_equal(w.ops, ops); /* it answered before that */
+    fake_pass(20 * 1000);
+    vault_ok = wall_now();
+    enroll_keep_wake(keep);
+    fake_pass(0);
+    assert_int_equal(w.ops, ops + 1);
+}
+
 static void test_what_is_said(void **state)
 {
     (void)state;
@@ -154,6 +189,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_not_before_two_thirds, begin, end),
         cmocka_unit_test_setup_teardown(test_it_fails_ever_more_rarely, begin, end),
+        cmocka_unit_test_setup_teardown(test_what_was_away_is_back, begin, end),
         cmocka_unit_test_setup_teardown(test_what_is_said, begin, end),
     };
 
