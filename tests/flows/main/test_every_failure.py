@@ -240,7 +240,7 @@ FAKE = {
     "JSON of another shape": (lambda s: s.say((200, {}, b'{"data": {"signed_key": [1]}}')),
                               ['no "signed_key"']),
     "500": (lambda s: s.say((500, {}, b'{"errors": ["internal error"]}')), ["500", "internal error"]),
-    "limited": (lambda s: s.say((429, {"Retry-After": "9"}, b'{"errors": ["rate limit"]}')),
+    "limited": (lambda s: s.say((429, {"Retry-After": "3600"}, b'{"errors": ["rate limit"]}')),
                 ["429", "rate limit"]),
     # the certificate
     "for another key": (lambda s: s.sign(key=keygen(s.folder / "another")), ["it certifies key"]),
