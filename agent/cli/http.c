@@ -167,7 +167,8 @@ static struct err *perform(struct answer *a, const char *url, const char *body)
     CURLcode code = curl_easy_perform(a->http->curl);
 
     curl_easy_setopt(a->http->curl, CURLOPT_ERRORBUFFER, NULL);
-    if (code == CURLE_COULDNT_CONNECT || code == CURLE_GOT_NOTHING || code == CURLE_SEND_ERROR) {
+    if (status_of(a) == 0 && (code == CURLE_COULDNT_CONNECT || code == CURLE_GOT_NOTHING ||
+                              code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR)) {
         e = err_new(
             ERR_GONE,
             "the agent on %s does not answer: it has ended, or uid %u may not use it (grants: "
