@@ -2,6 +2,8 @@
  * The file behind the audit trail. Each call opens it, locks it and reads where its chain ends, so
  * that nothing in memory can disagree with the disk and several processes can share it.
  *
+ * An empty file goes on from the newest that was set aside: a full disk or a crash may come between.
+ *
  * A line is found from the end backwards: it has a maximum length, so the last window of the file
  * holds the last one whole. What stands behind the last newline is the rest of a crash; nobody was
  * told that it is there, so it goes.
@@ -22,7 +24,7 @@
 
 #include "audit/audit.h"
 
-enum { HASH_TEXT = 2 * SHA256_DIGEST_LENGTH + 1, LINE_MAX_BYTES = 256 * 1024 };
+enum { HASH_TEXT = 2 * SHA256_DIGEST_LENGTH + 1, LINE_MAX_BYTES = 256 * 1024, ASIDE_DIGITS = 20 };
 
 /* The end of a chain. */
 struct chain {
@@ -113,6 +115,68 @@ static struct err *find_end(int fd, const char *path, struct chain *ret)
     return err_add(read_line(last_lines(whole, 0), ret, prev), "the last line of %s", path);
 }
 
+/* --- files set aside ---------------------------------------------------------------------------- */
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int any(const struct dirent *d)
+{
+    return d->d_name[0] != '.';
+}
+
+/* "FILE.00000000000000000001" */
+static bool is_old(const char *found, const char *name)
+{
+    size_t len = strlen(name);
+
+    return strncmp(found, name, len) == 0 && found[len] == '.' &&
+           strspn(found + len + 1, "0123456789") == ASIDE_DIGITS &&
+           found[len + 1 + ASIDE_DIGITS] == '\0';
+}
+
+/* In order: their names sort by their first lines. */
+static struct err *list_old(const char *path, char ***ret)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash != NULL ? slash + 1 : path;
+    AUTO(auto_free) char *folder =
+        slash != NULL ? text_fmt("%.*s", (int)(slash - path + 1), path) : text_copy("./");
+    struct dirent **list = NULL;
+    int n = folder != NULL ? scandir(folder, &list, any, by_name) : -1;
+    struct err *e = n < 0 ? err_sys(errno, "list %s", folder != NULL ? folder : path) : NULL;
+
+    for (int i = 0; i < n; i++) {
+        if (e == NULL && is_old(list[i]->d_name, name)) {
+            AUTO(auto_free) char *old = text_fmt("%s%s", folder, list[i]->d_name);
+
+            e = old != NULL && text_list_add(ret, old) ? NULL : err_nomem();
+        }
+        free(list[i]);
+    }
+    free(list);
+    return e;
+}
+
+/* Where the newest of them ends; nothing is changed in it. */
+static struct err *find_old_end(const char *path, struct chain *ret)
+{
+    AUTO(text_list_free) char **old = NULL;
+    struct err *e = list_old(path, &old);
+    size_t n = text_list_len(old);
+
+    if (e != NULL || n == 0) {
+        return e;
+    }
+    AUTO(auto_close) int fd = open(old[n - 1], O_RDONLY | O_CLOEXEC);
+
+    return fd >= 0 ? find_end(fd, old[n - 1], ret) : err_sys(errno, "open %s", old[n - 1]);
+}
+
+/* --- writing ------------------------------------------------------------------------------------ */
+
 static void number_lines(struct view lines, struct chain *chain, struct buf *out)
 {
     while (lines.len > 0) {
@@ -171,7 +235,7 @@ static struct err *set_aside(const char *path, int *fd)
         sscanf(head, "{\"seq\":%" SCNu64, &first) != 1) {
         return err_new(ERR_STORE, "%s does not begin with a line of the audit trail", path);
     }
-    AUTO(auto_free) char *aside = text_fmt("%s.%020" PRIu64, path, first);
+    AUTO(auto_free) char *aside = text_fmt("%s.%0*" PRIu64, path, ASIDE_DIGITS, first);
 
     if (aside == NULL) {
         return err_nomem();
@@ -215,6 +279,9 @@ struct err *audit_trail_append(const char *path, struct view lines)
     buf_init(&out, 2 * AUDIT_FILE_BYTES);
     if (e == NULL) {
         e = find_end(fd, path, &chain);
+    }
+    if (e == NULL && chain.seq == 0) { /* the first, or nothing came after the last was set aside */
+        e = find_old_end(path, &chain);
     }
     if (e == NULL && lseek(fd, 0, SEEK_END) >= AUDIT_FILE_BYTES) {
         e = set_aside(path, &fd);
@@ -289,48 +356,16 @@ static struct err *follow_file(const char *path, struct chain *chain, uint64_t *
     return e;
 }
 
-static int by_name(const struct dirent **a, const struct dirent **b)
-{
-    return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-static int any(const struct dirent *d)
-{
-    return d->d_name[0] != '.';
-}
-
-/* "FILE.0...1" before "FILE": set aside earlier, and sorted by their first lines. */
-static struct err *follow_old(const char *path, struct chain *chain, uint64_t *lines)
-{
-    const char *slash = strrchr(path, '/');
-    const char *name = slash != NULL ? slash + 1 : path;
-    AUTO(auto_free) char *folder =
-        slash != NULL ? text_fmt("%.*s", (int)(slash - path + 1), path) : text_copy("./");
-    struct dirent **list = NULL;
-    int n = folder != NULL ? scandir(folder, &list, any, by_name) : -1;
-    struct err *e = n < 0 ? err_sys(errno, "list %s", folder != NULL ? folder : path) : NULL;
-
-    for (int i = 0; i < n; i++) {
-        const char *found = list[i]->d_name;
-        size_t len = strlen(name);
-
-        if (e == NULL && strncmp(found, name, len) == 0 && found[len] == '.') {
-            AUTO(auto_free) char *old = text_fmt("%s%s", folder, found);
-
-            e = old != NULL ? follow_file(old, chain, lines) : err_nomem();
-        }
-        free(list[i]);
-    }
-    free(list);
-    return e;
-}
-
 struct err *audit_trail_verify(const char *path, uint64_t *ret_lines)
 {
+    AUTO(text_list_free) char **old = NULL;
     struct chain chain = {0};
     uint64_t lines = 0;
-    struct err *e = follow_old(path, &chain, &lines);
+    struct err *e = list_old(path, &old);
 
+    for (size_t i = 0; e == NULL && i < text_list_len(old); i++) {
+        e = follow_file(old[i], &chain, &lines);
+    }
     if (e == NULL) {
         e = follow_file(path, &chain, &lines);
         if (lines == 0 && e != NULL && err_is(e, ERR_NOT_FOUND)) {

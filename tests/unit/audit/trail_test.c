@@ -156,6 +156,16 @@ static void a_full_file_is_set_aside(void **state)
     assert_int_equal(stat(aside, &st), 0);
     assert_int_equal(stat(path, &st), 0);
     assert_true(st.st_size < AUDIT_FILE_BYTES / 2);
+    assert_int_equal(truncate(path, 0), 0); /* the disk was full when the new file was begun */
+    before = verified();
+    append("{\"event\":\"next\"}\n");
+    assert_int_equal(verified(), before + 1);
+    assert_int_equal(unlink(path), 0); /* or there was a crash */
+    append("{\"event\":\"next\"}\n{\"event\":\"last\"}\n");
+    assert_int_equal(verified(), before + 2);
+    snprintf(aside, sizeof aside, "%s.notes", path);
+    assert_null(file_replace(aside, view_cstr("nobody's chain\n"), 0600));
+    assert_int_equal(verified(), before + 2);
 }
 
 static void several_processes_share_it(void **state)
