@@ -60,6 +60,25 @@ static void a_list_waits_for_the_certificate_that_it_woke(void **state)
     assert_false(is_parked(f));
 }
 
+static void a_list_that_does_not_wait_has_it_asked_for(void **state)
+{
+    struct fixture *f = *state;
+    struct identity *i = identity_at(f->set, SSH_KEY_ED25519);
+
+    assert_int_equal(identity_renewal_of(i), IDENTITY_RENEWAL_EAGER);
+    assert_true(identity_is_missed(i));
+    assert_false(identity_cert_is_needed(identity_cert_at(i, 0)));
+    fixture_frame(f, view_of(list_request, 1));
+    count(f);
+    assert_false(identity_is_missed(i));
+    assert_true(identity_cert_is_needed(identity_cert_at(i, 0)));
+    identity_cert_requested(identity_cert_at(i, 0));
+    assert_false(identity_cert_is_needed(identity_cert_at(i, 0)));
+    assert_false(identity_is_missed(i)); /* it is being asked for */
+    fixture_give(f, SSH_KEY_ED25519, 3600);
+    assert_false(identity_is_missed(i));
+}
+
 static void a_failure_ends_the_wait(void **state)
 {
     struct fixture *f = *state;
@@ -163,6 +182,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_list_waits_for_the_certificate_that_it_woke),
+        TEST(a_list_that_does_not_wait_has_it_asked_for),
         TEST(a_failure_ends_the_wait),
         TEST(so_does_a_clock_that_does_not_ask_now),
         TEST(at_the_deadline_the_answer_is_what_is_there),

@@ -2,6 +2,7 @@
 #define RENEW_FIXTURE_H
 
 /* A renewal clock over the identities' fixture, with a signer that does as the test says. */
+#include "base/patience.h"
 #include "identity/fixture.h"
 #include "renew/renew.h"
 
@@ -22,6 +23,7 @@ struct fake_signer {
     struct fixture *f;
     int64_t ttl_s;
     enum err_code fails; /* 0: it signs */
+    int64_t patience_s;  /* that a failure asks for */
     bool hold;           /* answers wait for signer_answer() */
     bool wrong_ca;
     int64_t skew_s;
@@ -50,7 +52,7 @@ static inline void signer_reply(struct fake_signer *s, const struct ssh_key *key
                                 signer_reply_fn *on_reply, void *arg)
 {
     if (s->fails != 0) {
-        on_reply(arg, err_new(s->fails, "fake signer"), NULL);
+        on_reply(arg, err_set_patience(err_new(s->fails, "fake signer"), s->patience_s), NULL);
         return;
     }
     struct fake_cert c = fixture_issue(s->f, s->ttl_s);

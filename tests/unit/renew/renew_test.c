@@ -297,6 +297,111 @@ static void many_certificates_share_the_signer(void **state)
     assert_int_equal(fixture_offers(&s->f), MANY + 1);
 }
 
+/* The one of which the least is left; SIZE_MAX: all have been asked for. */
+static size_t least_left(const struct identity *i)
+{
+    uint64_t least = UINT64_MAX;
+    size_t best = SIZE_MAX;
+
+    for (size_t k = 0; k < identity_certs(i); k++) {
+        const struct identity_cert *c = identity_cert_at(i, k);
+        uint64_t until = ssh_cert_fields(identity_cert_current(c))->valid_before;
+
+        if (identity_cert_state(c) == IDENTITY_CERT_ACTIVE && until < least) {
+            least = until;
+            best = k;
+        }
+    }
+    return least < (uint64_t)wall_now().s + 1000 ? best : SIZE_MAX;
+}
+
+static void what_ends_soonest_is_asked_for_first(void **state)
+{
+    enum { MANY = 100 };
+    static struct identity_want_conf wants[MANY];
+    struct setting *s = *state;
+    unsigned checked = 0;
+
+    for (size_t i = 0; i < MANY; i++) {
+        wants[i] = s->f.wants[0];
+    }
+    s->f.conf[0].wants = wants;
+    s->f.conf[0].wants_n = MANY;
+    s->signer.hold = true;
+    fixture_start(&s->f);
+    struct identity *i = identity_at(s->f.set, 0);
+
+    for (size_t k = 0; k < MANY; k++) {
+        struct fake_cert c = fixture_issue(&s->f, 300 + (int64_t)(k * 37 % MANY));
+        AUTO(auto_free) char *line = fake_cert_line(&c);
+
+        fake_ok(identity_cert_answer(identity_cert_at(i, k), view_cstr(line)));
+    }
+    fake_pass(280 * 1000);
+    fake_ok(renew_new(NULL, s->f.set, 42, NULL, &s->renew));
+    fake_pass(1000);
+    assert_int_equal(s->signer.calls, RENEW_IN_FLIGHT_MAX);
+    for (size_t k = least_left(i); k < MANY; k = least_left(i)) {
+        signer_answer(&s->signer);
+        fake_pass(0);
+        assert_int_equal(identity_cert_state(identity_cert_at(i, k)), IDENTITY_CERT_RENEWING);
+        checked++;
+    }
+    assert_int_equal(checked, MANY - RENEW_IN_FLIGHT_MAX);
+}
+
+/* What agent/daemon does when an identity calls. */
+static void miss(struct setting *s)
+{
+    identity_needed(identity_cert_owner(fixture_cert(&s->f)));
+    renew_reconsider(s->renew);
+    fake_pass(0);
+}
+
+static void whoever_misses_it_does_not_wait_for_the_back_off(void **state)
+{
+    struct setting *s = *state;
+
+    s->signer.fails = ERR_GONE;
+    setting_start(s);
+    fake_pass((int64_t)20000 * 1000);
+    fake_pass(30 * 1000);
+    unsigned before = s->signer.calls;
+
+    miss(s);
+    assert_int_equal(s->signer.calls, before + 1);
+    for (int t = 0; t < 60; t++) {
+        fake_pass(1000);
+        miss(s);
+    }
+    assert_int_equal(s->signer.calls, before + 1 + 60 / 15);
+    fake_pass(300 * 1000); /* nobody any more */
+    assert_in_range(s->signer.calls, before + 5, before + 6);
+    s->signer.fails = 0;
+    miss(s);
+    assert_int_equal(state_of(s), IDENTITY_CERT_ACTIVE);
+    before = s->signer.calls;
+    miss(s);
+    assert_int_equal(s->signer.calls, before);
+}
+
+static void a_signer_that_names_a_time_gets_it(void **state)
+{
+    struct setting *s = *state;
+
+    s->signer.fails = ERR_BUSY;
+    s->signer.patience_s = 1800;
+    setting_start(s);
+    fake_pass(0);
+    for (int t = 0; t < 1799; t++) {
+        fake_pass(1000);
+        miss(s);
+    }
+    assert_int_equal(s->signer.calls, 1);
+    fake_pass(451 * 1000);
+    assert_int_equal(s->signer.calls, 2);
+}
+
 static void the_end_cancels_what_is_under_way(void **state)
 {
     struct setting *s = *state;
@@ -313,6 +418,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(five_renewals_without_a_gap),
+        TEST(what_ends_soonest_is_asked_for_first),
+        TEST(whoever_misses_it_does_not_wait_for_the_back_off),
+        TEST(a_signer_that_names_a_time_gets_it),
         TEST(a_lifetime_of_six_seconds),
         TEST(an_outage_is_survived_by_back_off),
         TEST(a_refusal_is_asked_again_after_a_minute),
