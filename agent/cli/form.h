@@ -10,8 +10,8 @@
  * Errors: INPUT, and as reading files has them
  */
 struct err *form_new(struct cli *c, const struct resource_kind *k, json_t **ret) MUST_CHECK;
-/** form_change() - the same for a change of @old: what neither a file nor an option names stays, but a file's spec replaces
- * the whole spec */
+/** form_change() - the same for a change of @old: what neither a file nor an option names stays,
+ * but a file's spec replaces the whole spec */
 struct err *form_change(struct cli *c, const struct resource_kind *k, const json_t *old,
                         json_t **ret) MUST_CHECK;
 

@@ -1,6 +1,7 @@
 /*
- * Who may talk to the control API: root, our own user and whoever has a grant, at most CONTROL_CONNS_MAX connections.
- * Nothing of a foreign connection may be parsed, and nothing is answered to it.
+ * Who may talk to the control API: root, our own user and whoever has a grant, at most
+ * CONTROL_CONNS_MAX connections. Nothing of a foreign connection may be parsed, and nothing is
+ * answered to it.
  *
  * evhttp (libevent 2.1) accepts connections itself and shows them only with their first request. It
  * does ask for a bufferevent for each one just before, and gives it the descriptor just after. So

@@ -1,6 +1,7 @@
 /*
- * From the registry's SSH keys, and its logins by certificate, to what the agent should have: Vault servers, tokens, identities. It is
- * pure, JSON in and JSON out, so that what is to be done is the difference of two values.
+ * From the registry's SSH keys, and its logins by certificate, to what the agent should have: Vault
+ * servers, tokens, identities. It is pure, JSON in and JSON out, so that what is to be done is the
+ * difference of two values.
  *
  * Nothing that is declared at run time may take the name of something in holdfast.yaml, or name places
  * of secrets that its scope was not given.

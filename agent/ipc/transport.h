@@ -14,8 +14,8 @@ enum { IPC_HELPER_FD = 3 }; /* where a helper finds its socket */
  * 131,110 it takes CAP_NET_ADMIN.
  * Errors: LIMIT (the kernel would not give the buffer), or errno's */
 struct err *ipc_pair(int ret_fd[2]) MUST_CHECK;
-/** ipc_send() - one frame, not empty (BUG), at most IPC_MESSAGE_MAX_BYTES (LIMIT); with @wait false a full socket gives IPC_WOULD_BLOCK. EOF is
- * EPIPE. Never raises SIGPIPE */
+/** ipc_send() - one frame, not empty (BUG), at most IPC_MESSAGE_MAX_BYTES (LIMIT); with @wait false
+ * a full socket gives IPC_WOULD_BLOCK. EOF is EPIPE. Never raises SIGPIPE */
 struct err *ipc_send(int fd, struct view frame, bool wait, enum ipc_result *ret) MUST_CHECK;
 /** ipc_recv() - one frame into @into (cleared first; its memory grows once, to hold any frame, and
  * stays; of a secret one only the bytes of the last frame are wiped, not all the memory)

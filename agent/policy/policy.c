@@ -1,8 +1,9 @@
 /*
  * Who may list and sign what. Pure: it sees the whole request and says yes or no, it never looks
  * anything up. The rules are the same for everybody on a socket: what its view leaves out does not
- * exist there. Beyond that, what they protect against is a client that has something signed which is not what it claims to be: a login in the name of another key, a
- * login on another connection than the one it proved, or bytes that could mean anything.
+ * exist there. Beyond that, what they protect against is a client that has something signed which
+ * is not what it claims to be: a login in the name of another key, a login on another connection
+ * than the one it proved, or bytes that could mean anything.
  */
 #include "policy/policy.h"
 

@@ -52,10 +52,11 @@ enum policy_verdict policy_list(const struct policy_request *r,
  * socket: then an answer that was made once may be kept for all of them */
 bool policy_list_varies(const struct policy_request *r);
 /** policy_sign() - may this be signed. @ret_why gets a static text on POLICY_DENY
- * The identity must be in the socket's view. A userauth request must name the blob that signs it (or its plain key). Where the connection is
- * bound, it must be for the session that was bound last, unless that one forwards the agent: then it
- * may be for a session beyond it, whose client need not have bound it. SSHSIG is allowed; so is an
- * exchange hash, for an identity that wants a host certificate; other payloads are refused. */
+ * The identity must be in the socket's view. A userauth request must name the blob that signs it
+ * (or its plain key). Where the connection is bound, it must be for the session that was bound
+ * last, unless that one forwards the agent: then it may be for a session beyond it, whose client
+ * need not have bound it. SSHSIG is allowed; so is an exchange hash, for an identity that wants a
+ * host certificate; other payloads are refused. */
 enum policy_verdict policy_sign(const struct policy_request *r, const struct identity_use *use,
                                 const char **ret_why);
 

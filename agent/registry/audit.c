@@ -1,9 +1,9 @@
 /*
- * The registry's audit trail: who changed what and when, one JSON object a line, in a file that is only added to
- * and that only we may read. A change that could not be written down is not made: each one asks
- * first. A line that fails after its change (the disk has just become full) waits in memory, and so
- * does every later change. Specs are not in it, so that it can be sent elsewhere. It is a file of its
- * own: that of audit/ is chained, and is written after the fact.
+ * The registry's audit trail: who changed what and when, one JSON object a line, in a file that is
+ * only added to and that only we may read. A change that could not be written down is not made:
+ * each one asks first. A line that fails after its change (the disk has just become full) waits in
+ * memory, and so does every later change. Specs are not in it, so that it can be sent elsewhere. It
+ * is a file of its own: that of audit/ is chained, and is written after the fact.
  *
  * The file is opened for each change, so that it may be rotated. All but making a line runs on the
  * registry's worker.

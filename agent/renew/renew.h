@@ -66,9 +66,9 @@ struct err *renew_new(struct io_loop *l, struct identity_set *identities, uint64
                       struct audit *audit, struct renew **ret) MUST_CHECK;
 /** renew_free() - cancels requests under way; callers of renew_now() that still wait get GONE */
 void renew_free(struct renew **r);
-/** renew_reconsider() - keys or certificates changed, or an identity woke up: set the timers anew. Afterwards there is no
- * request for a certificate that left the set, and none of its signers is referred to. Not to be
- * called by signers, or by what renew_now() tells */
+/** renew_reconsider() - keys or certificates changed, or an identity woke up: set the timers anew.
+ * Afterwards there is no request for a certificate that left the set, and none of its signers is
+ * referred to. Not to be called by signers, or by what renew_now() tells */
 void renew_reconsider(struct renew *r);
 /** renew_now() - renew every certificate of an identity at once, whatever its schedule; @on_done
  * gets the first error (taken) or NULL, after the last answer. Single flight: joins a request that

@@ -98,8 +98,8 @@ struct err *store_lists_read(struct view bytes, struct store_entry *to) MUST_CHE
 /** store_db_put() - in a transaction: a new entry just as it is, times and revision too */
 struct err *store_db_put(struct store_db *db, const struct store_entry *entry) MUST_CHECK;
 
-/** store_db_commit(), ..._get(), ..._page(), ..._referrers(), ..._scopes(), ..._facts() - as the calls of store.h that are named
- * like this; what was asked and the answer are in @c */
+/** store_db_commit(), ..._get(), ..._page(), ..._referrers(), ..._scopes(), ..._facts() - as the
+ * calls of store.h that are named like this; what was asked and the answer are in @c */
 struct err *store_db_commit(struct store_db *db, struct store_call *c) MUST_CHECK;
 struct err *store_db_get(struct store_db *db, struct store_call *c) MUST_CHECK;
 struct err *store_db_page(struct store_db *db, struct store_call *c) MUST_CHECK;

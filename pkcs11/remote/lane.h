@@ -28,7 +28,8 @@ struct lanes {
     struct lane lane[OPS_LANES_MAX + 1];
 };
 
-/** lanes_init() - nothing is open; @l is zeroed memory. lanes_deinit() - closes all tokens; no worker may be left */
+/** lanes_init() - nothing is open; @l is zeroed memory. lanes_deinit() - closes all tokens; no
+ * worker may be left */
 void lanes_init(struct lanes *l);
 void lanes_deinit(struct lanes *l);
 

@@ -90,8 +90,8 @@ struct token_key {
  * @ret:    array, @ret_n long (caller frees with token_keys_free)
  * A key that was proven before under the same handle and value is not proven again. Only private
  * keys that can be seen are listed; before a login that may be none. Public keys without a private
- * half, and private keys without any public half, are left out. The public half comes from the public key object, else the certificate, else
- * (RSA) the private key's own attributes.
+ * half, and private keys without any public half, are left out. The public half comes from the
+ * public key object, else the certificate, else (RSA) the private key's own attributes.
  */
 struct err *token_keys(struct token *t, unsigned worker, struct token_key **ret, size_t *ret_n)
     MUST_CHECK;
