@@ -70,9 +70,11 @@ static const char *id_of(const char *reference)
 struct err *registry_reference_check(const char *reference)
 {
     if (!registry_identifier_ok(id_of(reference))) {
-        return err_new(ERR_INPUT,
-                       "a reference is an identifier of its own scope, or one above it as "
-                       "org.IDENTIFIER or account.IDENTIFIER; never down, never sideways");
+        return err_new(
+            ERR_INPUT,
+            "a reference is an identifier (a-z, 0-9 and _; lists show it) of its own scope, "
+            "or one above it as org.IDENTIFIER or account.IDENTIFIER; never down, never "
+            "sideways");
     }
     return NULL;
 }
