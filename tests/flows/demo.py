@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 
 from stage.agent import BIN, Agent, wait_for
@@ -23,6 +24,13 @@ from stage.token import SoftToken
 
 TTL_S = 12
 MOUNT, ROLE = "ssh-client-signer", "my-role"
+
+
+def wrapped(text, indent):
+    """At most as wide as the terminal; words that are longer stay whole."""
+    width = min(shutil.get_terminal_size((80, 24)).columns, 100)
+    return textwrap.fill(text, width, subsequent_indent=" " * indent, break_long_words=False,
+                         break_on_hyphens=False, drop_whitespace=True)
 
 
 class Steps:
@@ -43,15 +51,18 @@ class Steps:
         except Exception as e:
             print(f"{self.paint(31, '✗')} {what.format('')}\n\n{e}", flush=True)
             sys.exit(1)
-        took = time.monotonic() - start
-        print(f"{self.paint(32, '✓')} {what.format(answer or '')} {self.paint(2, f'({took:.1f} s)')}",
-              flush=True)
+        took = f"({time.monotonic() - start:.1f} s)"
+        line = wrapped(f"✓ {what.format(answer or '')} {took}", 2)
+        line = line.replace("✓", self.paint(32, "✓"), 1)
+        print(line[:line.rindex("(")] + self.paint(2, line[line.rindex("("):]), flush=True)
         return answer
 
-    def show(self, title, text):
+    def show(self, title, text, indent=None):
+        """@indent: wrap lines, items with that much in front of what goes on; None: as they are."""
         print(f"\n{self.paint(1, title)}")
-        for line in text.strip().splitlines():
-            print(f"    {line}")
+        for line in text.strip("\n").splitlines():
+            more = indent if line[:1] in "✓-" else 0
+            print(f"    {line}" if indent is None else wrapped("    " + line, 4 + (more or 0)))
         print(flush=True)
 
 

@@ -5,6 +5,7 @@ and a login with both; ssh logs in with a certificate got by that login. Then ev
 keeps is searched for what would let another machine log in: there is nothing.
 """
 
+import base64
 import json
 import os
 import pathlib
@@ -13,6 +14,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 
 from demo import MOUNT, ROLE, Demo
 from stage.agent import BIN, Agent
@@ -33,6 +35,14 @@ def search(folders, words):
         found += [(path, name) for name, word in words.items() if word in content]
         found += [(path, name) for name, pattern in SECRETS.items() if re.search(pattern, content)]
     return found
+
+
+def forms(words):
+    """Each word as it is, in hexadecimal and in base64."""
+    shapes = {"": bytes, " in hexadecimal": lambda w: w.hex().encode(),
+              " in base64": lambda w: base64.b64encode(w).rstrip(b"=")}
+    return {name + form: shape(word) for name, word in words.items()
+            for form, shape in shapes.items()}
 
 
 class EnrollDemo(Demo):
@@ -143,12 +153,42 @@ class EnrollDemo(Demo):
 
     def search_disk(self):
         """Everything but the token's own store, which stands for the hardware, and the server's."""
-        folders = [self.folder / "agent"]
-        found = search(folders, {"the PIN": self.token.pin.encode(),
-                                 "the one-time token": self.one_time.encode()})
+        folder = self.folder / "agent"
+        self.searched = files_below(folder)
+        found = search([folder], forms({"the PIN": self.token.pin.encode(),
+                                        "the one-time token": self.one_time.encode()}))
         if found:
             raise RuntimeError("\n".join(f"{path}: {what}" for path, what in found))
-        return f"{sum(len(files_below(f)) for f in folders)} files"
+        return f"{len(self.searched)} files"
+
+    # --- what it was good for ---
+
+    def proven(self):
+        folder = self.folder / "agent"
+        names = ", ".join(sorted(str(p.relative_to(folder)) for p in self.searched))
+        pin = ("sealed in pin.cred, which only systemd on this machine opens" if self.is_sealed else
+               "kept nowhere: it was asked for, at a terminal")
+        return "\n".join((
+            "- The login key was made on the token, and cannot be taken out of it.",
+            "- Vault was logged in to by that key and its certificate, and the SSH key certified so.",
+            "- The one-time token is unwrapped and revoked: Vault knows neither it nor its wrapping.",
+            f"- The PIN, which opens nothing without the token, is {pin}.",
+            f"- No file of the machine lets another one log in. Searched for the PIN and the one-time "
+            f"token (as they are, in hexadecimal, in base64), for anything that looks like a Vault "
+            f"token, and for private keys: {names}."))
+
+    def trail(self):
+        lines = (self.agent.state / "audit.jsonl").read_text().splitlines()
+        return "\n".join(f"{t['event']:<22}{self.fact(t)}" for t in map(json.loads, lines))
+
+    @staticmethod
+    def fact(event):
+        return event.get("statement") or event.get("subject") or f"serial {event.get('serial')}"
+
+    def key_attributes(self):
+        shown = self.agent.holdfast("key", "show", "holdfast-login", "--prove").stdout
+        return "\n".join(line for line in shown.splitlines()
+                         if not line.startswith(("uri ", "public ")))
 
     # --- the story ---
 
@@ -170,13 +210,11 @@ class EnrollDemo(Demo):
         run("the stock ssh logs in through the agent: {}", self.ssh)
         run("no file holds a secret that would let another machine log in: {} searched",
             self.search_disk)
-        self.steps.show("What enroll said", self.enrolled)
-        self.steps.show("The login key cannot leave",
-                        self.agent.holdfast("key", "show", "holdfast-login", "--prove").stdout)
-        trail = [json.loads(line) for line in (self.agent.state / "audit.jsonl").read_text().splitlines()]
-        self.steps.show("The audit trail", "\n".join(
-            f"{t['event']}: {t.get('statement') or t.get('subject') or t.get('key_id') or ''}"
-            for t in trail))
+        self.steps.show("What enroll said", self.enrolled, indent=27)
+        self.steps.show("The login key cannot leave", self.key_attributes())
+        self.steps.show("The audit trail", self.trail())
+        self.steps.show("What was proven", self.proven(), indent=2)
+        print(f"All of it took {time.monotonic() - self.steps.start:.1f} s.")
 
     def stop(self):
         super().stop()
