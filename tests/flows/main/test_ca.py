@@ -83,7 +83,7 @@ def test_openssh_reads_the_list_and_it_outlives_a_restart(lab):
 def test_wrong_revocations_are_told(lab):
     with lab.agent:
         lab.agent.wait_active("web")
-        for options, text in (([], "one of serial, key_id and certificate"),
+        for options, text in (([], "--serial, --key-id or --cert-file"),
                               (["--serial", "99999999999999999"], "never gave the serial number"),
                               (["--serial", "x"], "no serial number"),
                               (["--cert-file", lab.folder / "ca.pub"], "certificate"),
