@@ -145,11 +145,12 @@ static struct err *read_connector(const struct control_request *r, char **ret)
     }
     if (e == NULL) {
         *ret = d->vault_of != NULL ? d->vault_of(d->arg, of, id) : NULL;
-        e = *ret != NULL ? NULL
-                         : err_new(ERR_NOT_FOUND,
-                                   "no active connector %s of %s logs in with a certificate "
-                                   "(`holdfast status` says where one could not be set up)",
-                                   id, of);
+        e = *ret != NULL
+                ? NULL
+                : err_new(ERR_NOT_FOUND,
+                          "no active connector %s of %s logs in with a certificate and "
+                          "may write (`holdfast status` says where one could not be set up)",
+                          id, of);
     }
     return e;
 }

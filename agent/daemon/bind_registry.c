@@ -224,10 +224,12 @@ struct identity *bind_registry_identity(const struct bind_registry *b, const cha
 char *bind_registry_vault(const struct bind_registry *b, const char *scope, const char *id)
 {
     AUTO(auto_free) char *name = bind_plan_name(scope, id, b->signers);
-    bool there =
-        name != NULL && json_object_get(json_object_get(b->applied, "vaults"), name) != NULL;
+    const json_t *there =
+        name != NULL ? json_object_get(json_object_get(b->applied, "vaults"), name) : NULL;
+    const json_t *connector = json_object_get(there, "connector");
 
-    return there ? take(&name) : NULL;
+    return there != NULL && !json_is_true(json_object_get(connector, "read_only")) ? take(&name)
+                                                                                   : NULL;
 }
 
 json_t *bind_registry_problems(const struct bind_registry *b)

@@ -34,7 +34,7 @@ void bind_registry_tokens(struct bind_registry *b);
 struct identity *bind_registry_identity(const struct bind_registry *b, const char *scope,
                                         const char *id);
 /** bind_registry_vault() - the name in vault/ of a connector that is in use (caller owns); NULL: it is
- * not, or not yet */
+ * not, or not yet, or is read-only */
 char *bind_registry_vault(const struct bind_registry *b, const char *scope, const char *id);
 /** bind_registry_problems() - what of it could not be applied, as struct control_deps has it */
 json_t *bind_registry_problems(const struct bind_registry *b);

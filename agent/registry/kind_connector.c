@@ -179,6 +179,10 @@ static struct err *check(const json_t *spec)
     if (e == NULL && has(l, "root") && interval != 0) {
         e = err_new(ERR_INPUT, "/spec/renewal_interval_minutes: with a root token it must be 0");
     }
+    if (e == NULL && has(spec, "read_only") && has(l, "pki_role")) {
+        e = err_new(ERR_INPUT, "/spec/read_only: the login's certificate is got and renewed by "
+                               "writing to Vault (pki_role)");
+    }
     return e;
 }
 

@@ -135,6 +135,13 @@ static const struct row logins[] = {
      "\"token_file\":\"/t\",\"root\":true}}",
      ERR_INPUT, "/spec/renewal_interval_minutes: with a root token it must be 0"},
     {REGISTRY_CONNECTOR,
+     "{" V ",\"read_only\":true,\"login\":{\"method\":\"cert\",\"key\":\"pkcs11:object=l\","
+     "\"pki_role\":\"machines\"}}",
+     ERR_INPUT, "/spec/read_only"},
+    {REGISTRY_CONNECTOR,
+     "{" V ",\"read_only\":true,\"login\":{\"method\":\"cert\",\"key\":\"pkcs11:object=l\"}}", 0,
+     NULL},
+    {REGISTRY_CONNECTOR,
      "{" V ",\"renewal_interval_minutes\":0,\"login\":{\"method\":\"token\","
      "\"token_file\":\"/t\",\"root\":true}}",
      0, NULL},
