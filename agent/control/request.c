@@ -15,6 +15,7 @@
 #include <event2/buffer.h>
 #include <stdlib.h>
 
+#include "control/job.h"
 #include "control/problem.h"
 #include "control/request_impl.h"
 
@@ -146,6 +147,7 @@ void control_forget(void)
     while ((r = LIST_FIRST(&orphans)) != NULL) {
         request_free(&r);
     }
+    control_job_forget();
 }
 
 /* @out NULL: out of memory. */
