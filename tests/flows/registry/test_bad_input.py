@@ -159,9 +159,8 @@ def test_a_pasted_public_key_is_matched_with_the_tokens(running, cli):  # noqa: 
         "name": "pasted", "spec": vault_key(empty, me(), public_key=wrong)}))
 
     def problem():
-        (identity,) = agent.status()["identities"]
-        return str(identity["problem"] or "")
-    wait_for(agent.log, lambda: "public key" in problem())
+        return [str(identity["problem"]) for identity in agent.status()["identities"]]
+    wait_for(agent.log, lambda: "public key" in "".join(problem()))
     assert agent.list_blobs() == []
     got = api.get("/scopes/account/ssh-keys/pasted")
     made(api.put("/scopes/account/ssh-keys/pasted", {

@@ -141,12 +141,13 @@ class Agent:
         return self.identity(name)["certificates"][k]
 
     def wait_active(self, name, timeout_s=30):
-        """Until the identity has a certificate; returns it."""
+        """Until the identity is there and has a certificate; returns it."""
         def active():
-            cert = self.cert(name)
+            found = [i for i in self.status()["identities"] if i["name"] == name]
+            cert = found[0]["certificates"][0] if found else {"state": None}
             return cert if cert["state"] in ("active", "renewing") else None
-        return wait_for(lambda: f"a certificate for {name}: {self.cert(name)}\n{self.log()}", active,
-                        timeout_s)
+        return wait_for(lambda: f"a certificate for {name}: {self.status()['identities']}\n"
+                        f"{self.log()}", active, timeout_s)
 
     def wait_cached(self, name):
         """Until its certificate is on the disk, to be found after a kill."""
