@@ -24,7 +24,13 @@
 
 #include "audit/audit.h"
 
-enum { HASH_TEXT = 2 * SHA256_DIGEST_LENGTH + 1, LINE_MAX_BYTES = 256 * 1024, ASIDE_DIGITS = 20 };
+enum {
+    HASH_TEXT = 2 * SHA256_DIGEST_LENGTH + 1,
+    LINE_MAX_BYTES = 256 * 1024,
+    PAGE_BYTES = 4096,
+    PAGE_GROWTH = 8,
+    ASIDE_DIGITS = 20
+};
 
 /* The end of a chain. */
 struct chain {
@@ -88,6 +94,20 @@ static struct err *read_line(struct view line, struct chain *ret, char prev[HASH
     return good ? NULL : err_new(ERR_CERT, "a line is not one of the audit trail's");
 }
 
+/* So much of the end that the last line is whole in it: a page, as a rule. */
+static struct err *read_last(int fd, const char *path, struct buf *out)
+{
+    struct err *e = NULL;
+    bool is_whole = false;
+
+    for (size_t max = PAGE_BYTES; e == NULL && !is_whole; max *= PAGE_GROWTH) {
+        buf_drop(out, out->len);
+        e = read_end(fd, path, max, out);
+        is_whole = max >= LINE_MAX_BYTES || last_lines(buf_view(out), 1).len < out->len;
+    }
+    return e;
+}
+
 /* Where the chain ends; a torn rest is cut off. */
 static struct err *find_end(int fd, const char *path, struct chain *ret)
 {
@@ -95,7 +115,7 @@ static struct err *find_end(int fd, const char *path, struct chain *ret)
     char prev[HASH_TEXT];
 
     buf_init(&end, LINE_MAX_BYTES);
-    struct err *e = read_end(fd, path, LINE_MAX_BYTES, &end);
+    struct err *e = read_last(fd, path, &end);
     struct view whole = buf_view(&end);
 
     if (e != NULL) {

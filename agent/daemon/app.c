@@ -86,7 +86,7 @@ static void on_step(void *arg)
     identity_set_look(a->identities);
     enroll_keep_wake(a->keep);
     if (!a->no_renewal) {
-        renew_reconsider(a->renew);
+        renew_look(a->renew);
     }
 }
 

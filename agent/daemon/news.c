@@ -13,7 +13,8 @@ struct line {
 };
 
 struct news {
-    void *lines; /* tsearch() tree of struct line, by about */
+    void *lines;   /* tsearch() tree of struct line, by about */
+    uint64_t seen; /* the last change of an identity */
 };
 
 static int by_about(const void *a, const void *b)
@@ -147,14 +148,21 @@ static void certificate(struct news *n, const struct identity *i, const struct i
 
 void news_identities(struct news *n, const struct identity_set *s)
 {
+    uint64_t last = n->seen;
+
     for (size_t i = 0; i < identity_count(s); i++) {
         const struct identity *id = identity_at(s, i);
         const struct err *problem = identity_problem(id);
 
+        if (identity_change(id) <= n->seen) {
+            continue;
+        }
+        last = last > identity_change(id) ? last : identity_change(id);
         say(n, problem != NULL ? LOG_WARN : LOG_NOTE, text_fmt("identity %s", identity_name(id)),
             text_copy(problem != NULL ? err_text(problem) : "usable"));
         for (size_t k = 0; k < identity_certs(id); k++) {
             certificate(n, id, identity_cert_at(id, k));
         }
     }
+    n->seen = last;
 }

@@ -162,7 +162,7 @@ static void swap(struct identity_cert *c, struct ssh_cert **cert, bool standby,
     show(c, NULL);
     step(c, PROVEN);
     identity_file_save(c);
-    identity_changed(c->owner->set);
+    identity_changed(c->owner);
 }
 
 struct err *identity_cert_answer(struct identity_cert *c, struct view line)
@@ -188,7 +188,7 @@ struct err *identity_cert_answer(struct identity_cert *c, struct view line)
                     (standby ? c->want.standby.signer : c->want.signer)->name, c->owner->name);
         show(c, err_copy(e));
         step(c, FAILED);
-        identity_changed(c->owner->set);
+        identity_changed(c->owner);
         return e;
     }
     swap(c, &cert, standby, now);
@@ -251,7 +251,7 @@ void identity_cert_requested(struct identity_cert *c)
     c->woken = c->needed = false;
     c->asked = true;
     step(c, REQUEST);
-    identity_changed(c->owner->set);
+    identity_changed(c->owner);
 }
 
 void identity_cert_failed(struct identity_cert *c, struct err *e)
@@ -265,7 +265,7 @@ void identity_cert_failed(struct identity_cert *c, struct err *e)
 
     show(c, e);
     step(c, is_no ? DENIED : FAILED);
-    identity_changed(c->owner->set);
+    identity_changed(c->owner);
 }
 
 void identity_cert_lose(struct identity_cert *c, const struct ssh_key *old)

@@ -109,7 +109,7 @@ struct err *identity_set_put(struct identity_set *s, const struct identity_conf 
         s->edition++;
     }
     identity_resolve(i);
-    identity_changed(s);
+    identity_changed(i);
     if (i->public != NULL) {
         identity_cache_save(i);
     }
@@ -132,5 +132,5 @@ void identity_set_remove(struct identity_set *s, const char *name)
     s->edition++;
     identity_cache_remove(i);
     identity_deinit(i);
-    identity_changed(s);
+    identity_changed(i);
 }

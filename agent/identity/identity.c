@@ -9,6 +9,11 @@ const char *identity_name(const struct identity *i)
     return i->name;
 }
 
+uint64_t identity_change(const struct identity *i)
+{
+    return i->change;
+}
+
 enum identity_offer identity_offer_of(const struct identity *i)
 {
     return i->offer;

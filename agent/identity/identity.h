@@ -139,6 +139,10 @@ struct identity_offer_line {
 const struct identity_offer_line *identity_offers(const struct identity_set *s, size_t *ret_n,
                                                   uint64_t *ret_generation);
 
+/** identity_change() - which change of the set was the last one of this identity: the later, the
+ * greater. So whoever remembers the greatest that he saw looks at those only that are beyond */
+uint64_t identity_change(const struct identity *i);
+
 /** identity_name() and the rest: as configured; borrowed */
 const char *identity_name(const struct identity *i);
 enum identity_offer identity_offer_of(const struct identity *i);

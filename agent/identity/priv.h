@@ -39,6 +39,7 @@ enum { IDENTITY_WARNINGS = IDENTITY_WARN_FILE + 1 };
 struct identity {
     struct identity_set *set;
     bool removed;
+    uint64_t change; /* the last one, by the set's count */
     char *name, *key_uri;
     enum identity_offer offer;
     bool allow_extractable;
@@ -62,19 +63,20 @@ struct identity_set {
     size_t n;
     struct identity **all; /* and those that were removed */
     size_t all_n;
-    uint64_t edition;
+    uint64_t edition, changes;
     char *cache_dir;
     struct io_writer *writer;
     struct identity_view *view;
     struct io_timer *notify, *expiry;
+    struct mono next; /* expiry */
     void (*on_change)(void *arg);
     void *arg;
     struct identity_watch *watches;
 };
 
 /* --- set.c --- */
-/** identity_changed() - what is held changed: views are stale, on_change runs in the next round */
-void identity_changed(struct identity_set *s);
+/** identity_changed() - what is held of it changed: views are stale, on_change runs in the next round */
+void identity_changed(struct identity *i);
 /** identity_resolve() - look for its key, and what there is to say about it */
 void identity_resolve(struct identity *i);
 /** identity_set_add() - a new identity, or one that was removed, now as @conf says; it has neither key
@@ -111,7 +113,7 @@ bool identity_standby_has_ca_of(const struct identity_want_conf *a,
 
 /* --- use.c --- */
 /** identity_wake() - have renew/ look, without any change of what is held */
-void identity_wake(struct identity_set *s);
+void identity_wake(struct identity *i);
 
 /* --- cert.c --- */
 /** identity_cert_until() - valid_before, saturated */

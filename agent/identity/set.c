@@ -16,29 +16,45 @@ void identity_warn(struct identity *i, enum identity_warning_kind kind, struct e
     i->warning[kind] = e;
 }
 
+/* In how many seconds the first certificate of @i expires; @max_s at most. */
+static int64_t seconds_left(const struct identity *i, int64_t max_s)
+{
+    struct wall now = wall_now();
+
+    for (size_t k = 0; k < i->certs_n; k++) {
+        const struct ssh_cert *c = i->certs[k]->current;
+        int64_t left = c != NULL ? identity_cert_until(c) - now.s : 0;
+
+        max_s = left > 0 && left < max_s ? left : max_s;
+    }
+    return max_s;
+}
+
 /* Every certificate is looked at when the next one expires, and at least once a minute: the wall
  * clock may step. */
 static void arm(struct identity_set *s)
 {
-    struct wall now = wall_now();
     int64_t wait_s = IDENTITY_RECHECK_S;
 
     for (size_t i = 0; i < s->n; i++) {
-        for (size_t k = 0; k < s->identities[i]->certs_n; k++) {
-            const struct ssh_cert *c = s->identities[i]->certs[k]->current;
-            int64_t left = c != NULL ? identity_cert_until(c) - now.s : 0;
-
-            wait_s = left > 0 && left < wait_s ? left : wait_s;
-        }
+        wait_s = seconds_left(s->identities[i], wait_s);
     }
-    io_timer_set(s->expiry, mono_in(wait_s * 1000));
+    s->next = mono_in(wait_s * 1000);
+    io_timer_set(s->expiry, s->next);
 }
 
-void identity_changed(struct identity_set *s)
+void identity_changed(struct identity *i)
 {
+    struct identity_set *s = i->set;
+    struct mono next = mono_in(seconds_left(i, IDENTITY_RECHECK_S) * 1000);
+
+    i->change = ++s->changes;
     identity_view_stale(s->view);
     io_timer_set(s->notify, mono_now());
-    arm(s);
+    if (next.ms < s->next.ms) {
+        s->next = next;
+        io_timer_set(s->expiry, next);
+    }
 }
 
 static void on_notify(void *arg)
@@ -76,21 +92,18 @@ static void on_expiry(void *arg)
 {
     struct identity_set *s = arg;
     struct wall now = wall_now();
-    bool changed = false;
 
     for (size_t i = 0; i < s->n; i++) {
         struct identity *id = s->identities[i];
 
         for (size_t k = 0; k < id->certs_n; k++) {
-            changed |= identity_cert_sweep(id->certs[k], now);
+            if (identity_cert_sweep(id->certs[k], now)) {
+                identity_changed(id);
+            }
         }
     }
     identity_view_stale(s->view);
-    if (changed) {
-        identity_changed(s);
-    } else {
-        arm(s);
-    }
+    arm(s);
 }
 
 static void hold(struct identity *i, struct remote_key *key)
@@ -100,7 +113,7 @@ static void hold(struct identity *i, struct remote_key *key)
     if (key != i->key) {
         remote_key_unref(&i->key);
         i->key = remote_key_ref(key);
-        identity_changed(i->set);
+        identity_changed(i);
     }
     if (i->public != NULL && ssh_key_eq(i->public, public)) {
         return;
@@ -112,7 +125,7 @@ static void hold(struct identity *i, struct remote_key *key)
         identity_cert_lose(i->certs[k], old);
     }
     ssh_key_free(&old);
-    identity_changed(i->set);
+    identity_changed(i);
     identity_cache_save(i);
 }
 
@@ -168,7 +181,7 @@ void identity_resolve(struct identity *i)
         e = problem_of(i);
     }
     if (!text_eq(err_text(e), err_text(i->problem))) {
-        identity_changed(i->set);
+        identity_changed(i);
     }
     err_free(&i->problem);
     i->problem = e;
@@ -222,6 +235,7 @@ struct err *identity_set_add(struct identity_set *s, const struct identity_conf 
         return e;
     }
     i->removed = false;
+    i->change = ++s->changes;
     s->identities[s->n++] = i;
     s->edition++;
     return NULL;

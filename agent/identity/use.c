@@ -48,9 +48,10 @@ static bool is_live(const struct identity_cert *c, struct wall now)
     return c->current != NULL && identity_cert_is_live(c->current, now);
 }
 
-void identity_wake(struct identity_set *s)
+void identity_wake(struct identity *i)
 {
-    io_timer_set(s->notify, mono_now());
+    i->change = ++i->set->changes;
+    io_timer_set(i->set->notify, mono_now());
 }
 
 bool identity_is_in_use(const struct identity *i)
@@ -85,7 +86,7 @@ static bool need(struct identity *i, struct wall now)
 void identity_needed(struct identity *i)
 {
     if (need(i, wall_now())) {
-        identity_wake(i->set);
+        identity_wake(i);
     }
 }
 
@@ -105,7 +106,7 @@ void identity_used(struct identity *i)
         }
     }
     if (wakes) {
-        identity_wake(i->set);
+        identity_wake(i);
     }
 }
 
@@ -162,6 +163,6 @@ void identity_cert_rests(struct identity_cert *c)
 {
     if (c->woken && !c->gone) {
         c->woken = false;
-        identity_wake(c->owner->set);
+        identity_wake(c->owner);
     }
 }

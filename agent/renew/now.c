@@ -54,6 +54,7 @@ static void turn_to_standby(struct renew_entry *e)
         renew_withdraw(e);
     }
     e->forced_standby = !e->in_flight;
+    renew_look_soon(e);
 }
 
 /* Errors: as identity_cert_may_request() says, NOMEM */
@@ -75,6 +76,7 @@ static struct err *join(struct renew_entry *e, bool standby, struct waiter *w)
     e->joins = j;
     e->forced = !e->in_flight;
     w->pending++;
+    renew_look_soon(e);
     return NULL;
 }
 

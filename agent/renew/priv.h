@@ -26,11 +26,14 @@ struct renew_entry {
     struct wall anchor_wall; /* one moment on both clocks: when the certificate was received, ... */
     struct mono anchor_mono; /* ... or when the agent started */
     struct mono not_before;  /* of the first request */
+    struct mono look_again;  /* nothing is to be done before, unless ... */
+    uint64_t seen;           /* ... its identity changed since then, by the set's count */
     bool forced;             /* renew_now() wants it in the next tick, ... */
     bool forced_standby;     /* ... renew_standby() of the standby */
     bool at_standby;         /* whom the request under way is to */
     bool in_flight;
     bool is_due, due_standby; /* and whom to ask */
+    int64_t urgency;          /* the less, the sooner */
     struct mono due_since, asked_at;
     uint64_t handle; /* the signer's; 0: none */
     struct mono give_up;
@@ -69,6 +72,8 @@ void renew_side_done(struct renew_entry *e, const struct err *error);
 /* --- renew.c --- */
 /** renew_withdraw() - cancel the request under way, as if it had not been made */
 void renew_withdraw(struct renew_entry *e);
+/** renew_look_soon() - something happened to it: the next tick looks at it, at once */
+void renew_look_soon(struct renew_entry *e);
 /** renew_anchor() - the certificate was received, or the watch over it begins */
 void renew_anchor(struct renew_entry *e);
 

@@ -39,6 +39,12 @@ static void poke(struct renew *r)
     io_timer_set(r->timer, mono_now());
 }
 
+void renew_look_soon(struct renew_entry *e)
+{
+    e->look_again = (struct mono){0};
+    poke(e->owner);
+}
+
 /* @error is borrowed; NULL: it went well. */
 static void finish(struct renew_entry *e, const struct err *error)
 {
@@ -50,7 +56,7 @@ static void finish(struct renew_entry *e, const struct err *error)
     if (error == NULL) {
         renew_anchor(e);
     }
-    poke(e->owner);
+    renew_look_soon(e);
     renew_joins_done(e, error);
 }
 
@@ -86,12 +92,13 @@ static void note_received(const struct renew_entry *e, const struct signer_answe
                });
 }
 
-static int64_t seconds_left(const struct renew_entry *e)
+/* In seconds of wall time. */
+static int64_t end_of(const struct renew_entry *e)
 {
     const struct ssh_cert *c = identity_cert_current(e->cert);
     uint64_t until = c != NULL ? ssh_cert_fields(c)->valid_before : 0;
 
-    return until < INT64_MAX ? (int64_t)until - wall_now().s : INT64_MAX;
+    return until < INT64_MAX ? (int64_t)until : INT64_MAX;
 }
 
 /* The certificate that now has a successor had ended: say why that came late. */
@@ -116,7 +123,7 @@ static void on_reply(void *arg, struct err *failed, const struct signer_answer *
     struct renew_entry *e = arg;
     AUTO(err_free) struct err *error = failed;
     bool had_one = identity_cert_current(e->cert) != NULL;
-    int64_t left_s = seconds_left(e);
+    int64_t left_s = end_of(e) - wall_now().s;
 
     if (error != NULL) {
         identity_cert_failed(e->cert, err_copy(error));
@@ -184,14 +191,21 @@ void renew_withdraw(struct renew_entry *e)
     e->handle = 0;
 }
 
-/* Give it up, note that it is due, or leave it; returns when to look again, in ms. Whatever ends a
- * request asks for a tick, and so does a key that comes. */
-static int64_t look_at(struct renew_entry *e)
+/* The less, the sooner. */
+static int64_t urgency(const struct renew_entry *e)
+{
+    int64_t end = end_of(e);
+
+    return identity_cert_is_needed(e->cert) ? 0 : end > wall_now().s ? end : INT64_MAX;
+}
+
+/* Give it up, note that it is due, or leave it; returns when to look again, in ms. */
+static int64_t judge(struct renew_entry *e)
 {
     if (e->in_flight) {
         if (mono_passed(e->give_up)) {
             give_up(e);
-            return RECHECK_MS;
+            return 0;
         }
         return mono_left_ms(e->give_up);
     }
@@ -213,16 +227,22 @@ static int64_t look_at(struct renew_entry *e)
         e->is_due = true;
         e->due_since = mono_now();
     }
+    e->urgency = urgency(e);
     e->due_standby = standby;
     return RECHECK_MS;
 }
 
-/* The less, the sooner. */
-static int64_t urgency(const struct renew_entry *e)
+/* Many ticks are for a few entries: one that rests costs nothing. Whatever ends a request has it looked
+ * at again, and so does whatever happens to its identity. */
+static struct mono look_at(struct renew_entry *e, struct mono now)
 {
-    int64_t left = seconds_left(e);
+    uint64_t change = identity_change(identity_cert_owner(e->cert));
 
-    return identity_cert_is_needed(e->cert) ? 0 : left > 0 ? left : INT64_MAX;
+    if (e->seen != change || e->look_again.ms <= now.ms) {
+        e->seen = change;
+        e->look_again = mono_in(judge(e));
+    }
+    return e->look_again;
 }
 
 /* NULL: nothing is due that could be asked for now. */
@@ -236,26 +256,28 @@ static struct renew_entry *most_urgent(const struct renew *r)
     for (size_t i = 0; r->in_flight < RENEW_IN_FLIGHT_MAX && i < r->n; i++) {
         struct renew_entry *e = r->entries[(r->first + i) % r->n];
 
-        if (e->is_due && !e->in_flight && (best == NULL || urgency(e) < least)) {
+        if (e->is_due && !e->in_flight && (best == NULL || e->urgency < least)) {
             best = e;
-            least = urgency(e);
+            least = e->urgency;
         }
     }
     return best;
 }
 
-static int64_t start_due(struct renew *r)
+static struct mono first_of(struct mono a, struct mono b)
 {
-    int64_t ms = RECHECK_MS;
+    return a.ms < b.ms ? a : b;
+}
 
+/* Returns when the first of them is to be given up, @until at the latest. */
+static struct mono start_due(struct renew *r, struct mono until)
+{
     for (struct renew_entry *e = most_urgent(r); e != NULL; e = most_urgent(r)) {
         e->forced = e->forced_standby = false;
         request(e, e->due_standby);
-        if (e->in_flight && mono_left_ms(e->give_up) < ms) {
-            ms = mono_left_ms(e->give_up);
-        }
+        until = e->in_flight ? first_of(e->give_up, until) : until;
     }
-    return ms;
+    return until;
 }
 
 static void follow(struct renew *r)
@@ -277,20 +299,16 @@ static void follow(struct renew *r)
 static void on_tick(void *arg)
 {
     struct renew *r = arg;
-    int64_t ms = RECHECK_MS;
+    struct mono now = mono_now(), next = mono_in(RECHECK_MS);
 
     follow(r);
     for (size_t i = 0; i < r->n; i++) {
-        int64_t wait = look_at(r->entries[i]);
-
-        ms = wait < ms ? wait : ms;
+        next = first_of(look_at(r->entries[i], now), next);
     }
-    int64_t wait = start_due(r);
-
-    ms = wait < ms ? wait : ms;
+    next = start_due(r, next);
     r->first += RENEW_IN_FLIGHT_MAX;
     if (!io_timer_is_set(r->timer)) { /* else something happened meanwhile: at once */
-        io_timer_set(r->timer, mono_in(ms));
+        io_timer_set(r->timer, next);
     }
 }
 
@@ -335,6 +353,14 @@ void renew_reconsider(struct renew *r)
 {
     follow(r);
     poke(r);
+}
+
+void renew_look(struct renew *r)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        r->entries[i]->look_again = (struct mono){0};
+    }
+    renew_reconsider(r);
 }
 
 struct renew_entry *renew_entry_of(const struct renew *r, const struct identity_cert *c)

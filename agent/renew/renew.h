@@ -70,6 +70,8 @@ void renew_free(struct renew **r);
  * Afterwards there is no request for a certificate that left the set, and none of its signers is
  * referred to. Not to be called by signers, or by what renew_now() tells */
 void renew_reconsider(struct renew *r);
+/** renew_look() - the clock jumped: the same, and look at every certificate */
+void renew_look(struct renew *r);
 /** renew_now() - renew every certificate of an identity at once, whatever its schedule; @on_done
  * gets the first error (taken) or NULL, after the last answer. Single flight: joins a request that
  * is under way */

@@ -135,6 +135,25 @@ static void a_torn_line_is_cut_off(void **state)
     }
 }
 
+/* The last line is found whatever its length, torn or not. */
+static void a_last_line_may_be_long(void **state)
+{
+    (void)state;
+    for (int len = 4000; len <= 120 * 1000; len *= 5) {
+        AUTO(auto_free) char *line = text_fmt("{\"event\":\"%0*d\"}\n", len, 0);
+        AUTO(buf_deinit) struct buf all;
+        uint64_t before = verified();
+
+        append(line);
+        append("{\"event\":\"after\"}\n");
+        append(line);
+        read_all(&all);
+        overwrite(view_of(all.data, all.len - 2));
+        append("{\"event\":\"mended\"}\n");
+        assert_int_equal(verified(), before + 3);
+    }
+}
+
 static void a_full_file_is_set_aside(void **state)
 {
     static char filler[60 * 1024];
@@ -212,6 +231,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(each_changed_byte_shows, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_missing_line_shows, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_torn_line_is_cut_off, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_last_line_may_be_long, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_full_file_is_set_aside, set_up, tear_down),
         cmocka_unit_test_setup_teardown(several_processes_share_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_no_trail_is_left_alone, set_up, tear_down),

@@ -67,6 +67,24 @@ static void one_that_comes_is_offered_at_once(void **state)
     assert_int_equal(f->changes, 1);
 }
 
+static void a_change_is_of_one_identity(void **state)
+{
+    struct fixture *f = *state;
+
+    fake_key(&f->remote, SSH_KEY_ED25519, "second");
+    f->conf[1] = f->conf[0];
+    f->conf[1].name = "second";
+    f->conf[1].key_uri = "second";
+    fake_ok(identity_set_put(f->set, &f->conf[1]));
+    uint64_t first = identity_change(identity_at(f->set, 0));
+    uint64_t second = identity_change(identity_at(f->set, 1));
+
+    assert_true(second > first);
+    fixture_give(f, 3600); /* the first one's */
+    assert_true(identity_change(identity_at(f->set, 0)) > second);
+    assert_true(identity_change(identity_at(f->set, 1)) == second);
+}
+
 static void one_that_goes_takes_all_with_it(void **state)
 {
     struct fixture *f = *state;
@@ -321,6 +339,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_same_again_changes_nothing),
         TEST(one_that_comes_is_offered_at_once),
+        TEST(a_change_is_of_one_identity),
         TEST(one_that_goes_takes_all_with_it),
         TEST(one_that_comes_back_starts_anew),
         TEST(what_still_proves_stays),
