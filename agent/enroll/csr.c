@@ -8,8 +8,6 @@
  */
 #include "enroll/csr.h"
 
-#include <openssl/bn.h>
-#include <openssl/ec.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <stdlib.h>
@@ -45,11 +43,6 @@ static void req_free(X509_REQ **r)
 static void extensions_free(STACK_OF(X509_EXTENSION) * *list)
 {
     sk_X509_EXTENSION_pop_free(take(list), X509_EXTENSION_free);
-}
-
-static void ecdsa_free(ECDSA_SIG **s)
-{
-    ECDSA_SIG_free(take(s));
 }
 
 static void bio_free(BIO **b)
@@ -152,36 +145,26 @@ struct view enroll_csr_message(const struct enroll_csr *c)
     return view_of(c->tbs, (size_t)c->tbs_len);
 }
 
-/* r||s of fixed width to DER. Written into @ret; its length, or -1. */
-static int to_der(struct view raw, unsigned char **ret)
-{
-    AUTO(ecdsa_free) ECDSA_SIG *sig = ECDSA_SIG_new();
-    int half = (int)(raw.len / 2);
-    BIGNUM *r = BN_bin2bn(raw.p, half, NULL);
-    BIGNUM *s = BN_bin2bn(raw.p + half, half, NULL);
-
-    if (sig == NULL || r == NULL || s == NULL || ECDSA_SIG_set0(sig, r, s) != 1) {
-        BN_free(r);
-        BN_free(s);
-        return -1;
-    }
-    return i2d_ECDSA_SIG(sig, ret);
-}
-
 static struct err *put_signature(struct enroll_csr *c, struct view raw)
 {
+    AUTO(buf_deinit) struct buf der;
     enum ssh_key_type type = ssh_key_type(c->key);
-    bool is_ec = type == SSH_KEY_P256 || type == SSH_KEY_P384 || type == SSH_KEY_P521;
-    ASN1_BIT_STRING *bits = ASN1_BIT_STRING_new();
-    unsigned char *der = NULL;
-    int len = is_ec && raw.len % 2 == 0 ? to_der(raw, &der) : (int)raw.len;
-    bool set = bits != NULL && len > 0 &&
-               ASN1_BIT_STRING_set(bits, der != NULL ? der : (unsigned char *)raw.p, len) == 1;
+    size_t half = raw.len / 2;
+    struct err *e = NULL;
 
-    OPENSSL_free(der);
-    if (!set) {
+    buf_init(&der, 0);
+    if (type == SSH_KEY_P256 || type == SSH_KEY_P384 || type == SSH_KEY_P521) {
+        e = ssh_sig_put_der(&der, view_of(raw.p, half), view_of(raw.p + half, half));
+        raw = buf_view(&der);
+    }
+    if (e != NULL) {
+        return e;
+    }
+    ASN1_BIT_STRING *bits = ASN1_BIT_STRING_new();
+
+    if (bits == NULL || ASN1_BIT_STRING_set(bits, (unsigned char *)raw.p, (int)raw.len) != 1) {
         ASN1_BIT_STRING_free(bits);
-        return err_openssl(ERR_CERT, "no usable signature of %zu bytes", raw.len);
+        return err_nomem();
     }
     bits->flags &= ~(ASN1_STRING_FLAG_BITS_LEFT | 7);
     bits->flags |= ASN1_STRING_FLAG_BITS_LEFT; /* no unused bits, whatever the last byte is */
@@ -205,9 +188,11 @@ static struct err *write_pem(X509_REQ *req, char **ret)
 
 struct err *enroll_csr_finish(struct enroll_csr *c, struct view raw, char **ret_pem)
 {
-    struct err *e = raw.len > 0 && raw.len <= SSH_BLOB_MAX_BYTES
-                        ? put_signature(c, raw)
-                        : err_new(ERR_CERT, "no signature came");
+    size_t due = ssh_key_raw_bytes(c->key);
+    struct err *e =
+        raw.len == due
+            ? put_signature(c, raw)
+            : err_new(ERR_CERT, "a signature of %zu bytes, where %zu are due", raw.len, due);
 
     if (e == NULL && X509_REQ_verify(c->req, ssh_key_evp(c->key)) != 1) {
         e = err_openssl(ERR_CERT, "the token's signature of the certificate request is not one of "

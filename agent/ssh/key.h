@@ -42,6 +42,8 @@ void ssh_key_free(struct ssh_key **k);
 /** ssh_key_type(), ssh_key_bits() - bits of the modulus, or of the field */
 enum ssh_key_type ssh_key_type(const struct ssh_key *k);
 unsigned ssh_key_bits(const struct ssh_key *k);
+/** ssh_key_raw_bytes() - a raw signature's size: the modulus' length, or two halves together */
+size_t ssh_key_raw_bytes(const struct ssh_key *k);
 /** ssh_key_blob() - borrowed from the key */
 struct view ssh_key_blob(const struct ssh_key *k);
 bool ssh_key_eq(const struct ssh_key *a, const struct ssh_key *b);

@@ -11,8 +11,6 @@
 
 /** ssh_key_type_of() - from a plain name on the wire; false when unknown */
 bool ssh_key_type_of(struct view name, enum ssh_key_type *ret);
-/** ssh_key_raw_bytes() - a raw signature's size: the modulus' length, or two halves together */
-size_t ssh_key_raw_bytes(const struct ssh_key *k);
 /** ssh_plain_name() - @name without the certificate suffix; as it is when there is none */
 struct view ssh_plain_name(struct view name);
 

@@ -185,19 +185,10 @@ static void ecdsa_sig_free(ECDSA_SIG **sig)
     ECDSA_SIG_free(take(sig));
 }
 
-/* r and s as SSH has them to the DER that OpenSSL wants. */
-static struct err *put_der(struct view sig, size_t half, struct buf *out)
+struct err *ssh_sig_put_der(struct buf *out, struct view r, struct view s)
 {
-    struct rd rd = rd_of(sig);
-    struct view r = rd_mpint(&rd);
-    struct view s = rd_mpint(&rd);
-    struct err *e = rd_end(&rd, "an ECDSA signature");
-
-    if (e != NULL) {
-        return e;
-    }
-    if (r.len > half || s.len > half) {
-        return err_new(ERR_PROTOCOL, "an ECDSA signature is longer than its curve allows");
+    if (r.len > SSH_ECDSA_HALF_MAX_BYTES || s.len > SSH_ECDSA_HALF_MAX_BYTES) {
+        return err_new(ERR_PROTOCOL, "an ECDSA signature of %zu and %zu bytes", r.len, s.len);
     }
     AUTO(ecdsa_sig_free) ECDSA_SIG *der = ECDSA_SIG_new();
     BIGNUM *r_bn = BN_bin2bn(r.p, (int)r.len, NULL);
@@ -211,7 +202,24 @@ static struct err *put_der(struct view sig, size_t half, struct buf *out)
     int len = i2d_ECDSA_SIG(der, NULL);
     uint8_t *to = len > 0 ? buf_reserve(out, (size_t)len) : NULL;
 
-    return to != NULL && i2d_ECDSA_SIG(der, &to) == len ? NULL : err_nomem();
+    if (to != NULL) {
+        i2d_ECDSA_SIG(der, &to);
+    }
+    return len > 0 ? buf_check(out, "a signature in DER") : err_nomem();
+}
+
+/* r and s as SSH has them to the DER that OpenSSL wants. */
+static struct err *put_ecdsa(struct view sig, size_t half, struct buf *out)
+{
+    struct rd rd = rd_of(sig);
+    struct view r = rd_mpint(&rd);
+    struct view s = rd_mpint(&rd);
+    struct err *e = rd_end(&rd, "an ECDSA signature");
+
+    if (e == NULL && (r.len > half || s.len > half)) {
+        e = err_new(ERR_PROTOCOL, "an ECDSA signature is longer than its curve allows");
+    }
+    return e != NULL ? e : ssh_sig_put_der(out, r, s);
 }
 
 /* An RSA signature whose leading zeros were stripped gets them back, as OpenSSH does. */
@@ -241,7 +249,7 @@ static struct err *put_for_openssl(const struct ssh_key *key, struct view sig, s
     case SSH_KEY_P256:
     case SSH_KEY_P384:
     case SSH_KEY_P521:
-        return put_der(sig, whole / 2, out);
+        return put_ecdsa(sig, whole / 2, out);
     case SSH_KEY_ED25519:
         break;
     }

@@ -16,6 +16,9 @@ enum ssh_alg {
     SSH_ALG_ED25519,
 };
 
+/** The size of r and of s with the largest curve, P-521. */
+enum { SSH_ECDSA_HALF_MAX_BYTES = 66 };
+
 /** Agent flags (Spec: RFC 9987, 5.5.1). */
 enum { SSH_AGENT_RSA_SHA2_256 = 2, SSH_AGENT_RSA_SHA2_512 = 4 };
 
@@ -47,6 +50,13 @@ size_t ssh_alg_digest(enum ssh_alg alg, struct view data, uint8_t out[64]);
  */
 struct err *ssh_sig_put(struct buf *out, const struct ssh_key *key, enum ssh_alg alg,
                         struct view raw) MUST_CHECK;
+/**
+ * ssh_sig_put_der() - append an ECDSA signature as X.509 and OpenSSL have it: a SEQUENCE of two INTEGERs
+ * @r, @s: big endian, with or without leading zeros, at most SSH_ECDSA_HALF_MAX_BYTES each (borrowed)
+ * Errors: PROTOCOL (one is longer), LIMIT, NOMEM
+ * Spec:   RFC 3279, 2.2.3
+ */
+struct err *ssh_sig_put_der(struct buf *out, struct view r, struct view s) MUST_CHECK;
 /** ssh_sig_verify() - check a signature blob; DENIED when it does not fit key and data, PROTOCOL
  * when malformed. SHA-1 is refused. @ret_alg may be NULL */
 struct err *ssh_sig_verify(const struct ssh_key *key, struct view sig, struct view data,

@@ -13,7 +13,6 @@
  * Why a signature was refused is left with the asker, because through libssl no words of ours pass.
  */
 #include <openssl/core_names.h>
-#include <openssl/ecdsa.h>
 #include <openssl/rsa.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -155,26 +154,6 @@ static struct err *scheme_of(const struct signing *s, enum scheme *ret)
                          "the server wants a kind of signature that a token is not asked for");
 }
 
-/* r||s becomes DER: Spec: RFC 3279, 2.2.3 */
-static struct err *to_der(struct view raw, uint8_t *out, size_t room, size_t *ret_len)
-{
-    ECDSA_SIG *sig = ECDSA_SIG_new();
-    int half = (int)(raw.len / 2);
-    BIGNUM *r = BN_bin2bn(raw.p, half, NULL), *s = BN_bin2bn(raw.p + half, half, NULL);
-    int len = 0;
-
-    if (sig != NULL && r != NULL && s != NULL && ECDSA_SIG_set0(sig, r, s) == 1) {
-        r = s = NULL; /* moved */
-        len = i2d_ECDSA_SIG(sig, NULL);
-        len = len > 0 && (size_t)len <= room ? i2d_ECDSA_SIG(sig, &out) : 0;
-    }
-    BN_free(r);
-    BN_free(s);
-    ECDSA_SIG_free(sig);
-    *ret_len = (size_t)(len > 0 ? len : 0);
-    return len > 0 ? NULL : err_nomem();
-}
-
 static size_t raw_bytes(const EVP_PKEY *key)
 {
     return EVP_PKEY_is_a(key, "EC") ? 2 * (size_t)((EVP_PKEY_get_bits(key) + 7) / 8)
@@ -184,19 +163,27 @@ static size_t raw_bytes(const EVP_PKEY *key)
 static struct err *write_out(const EVP_PKEY *key, struct view raw, uint8_t *out, size_t room,
                              size_t *ret_len)
 {
+    AUTO(buf_deinit) struct buf der;
+    size_t half = raw.len / 2;
+    struct err *e = NULL;
+
+    buf_init(&der, 0);
     if (raw.len != raw_bytes(key)) {
         return err_new(ERR_PROTOCOL, "a signature of %zu bytes, where %zu are due", raw.len,
                        raw_bytes(key));
     }
     if (EVP_PKEY_is_a(key, "EC")) {
-        return to_der(raw, out, room, ret_len);
+        e = ssh_sig_put_der(&der, view_of(raw.p, half), view_of(raw.p + half, half));
+        raw = buf_view(&der);
     }
-    if (raw.len > room) {
-        return err_new(ERR_BUG, "libssl has no room for a signature of %zu bytes", raw.len);
+    if (e == NULL && raw.len > room) {
+        e = err_new(ERR_BUG, "libssl has no room for a signature of %zu bytes", raw.len);
     }
-    memcpy(out, raw.p, raw.len);
-    *ret_len = raw.len;
-    return NULL;
+    if (e == NULL) {
+        memcpy(out, raw.p, raw.len);
+        *ret_len = raw.len;
+    }
+    return e;
 }
 
 static struct err *sign(const struct signing *s, struct view message, uint8_t *out, size_t room,

@@ -290,6 +290,47 @@ static void test_ecdsa_numbers_that_are_too_long(void **state)
     }
 }
 
+/* Zeros in front go, a sign byte comes where the number's first bit is set, 0 is one byte. */
+static void test_der(void **state)
+{
+    static const struct {
+        const char *r, *s, *der;
+    } cases[] = {
+        {"01", "02", "3006020101020102"},
+        {"007f", "0080", "300702017f02020080"},
+        {"", "0000", "3006020100020100"},
+        {"00ff01", "8000", "300a020300ff010203008000"},
+    };
+    uint8_t number[SSH_ECDSA_HALF_MAX_BYTES + 1];
+    AUTO(buf_deinit) struct buf out;
+
+    (void)state;
+    buf_init(&out, 0);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        AUTO(buf_deinit) struct buf r, s;
+
+        buf_init(&r, 0);
+        buf_init(&s, 0);
+        assert_ok(text_unhex(cases[i].r, &r));
+        assert_ok(text_unhex(cases[i].s, &s));
+        buf_clear(&out);
+        assert_ok(ssh_sig_put_der(&out, buf_view(&r), buf_view(&s)));
+        AUTO(auto_free) char *hex = text_hex(buf_view(&out));
+
+        assert_string_equal(hex, cases[i].der);
+    }
+    memset(number, 0xff, sizeof number);
+    struct view most = view_of(number, SSH_ECDSA_HALF_MAX_BYTES);
+
+    buf_clear(&out);
+    assert_err(ssh_sig_put_der(&out, view_of(number, sizeof number), most), ERR_PROTOCOL);
+    assert_err(ssh_sig_put_der(&out, most, view_of(number, sizeof number)), ERR_PROTOCOL);
+    assert_ok(ssh_sig_put_der(&out, most, most)); /* P-521: the length takes two bytes */
+    assert_int_equal(out.len, 3 + 2 * (2 + 1 + SSH_ECDSA_HALF_MAX_BYTES));
+    out.max = out.len;
+    assert_err(ssh_sig_put_der(&out, most, most), ERR_LIMIT);
+}
+
 /* The armour of PROTOCOL.sshsig around a blob. */
 static void put_armour(struct buf *out, struct view blob)
 {
@@ -420,6 +461,7 @@ int main(void)
         cmocka_unit_test(test_sha1_and_unknown_are_refused),
         cmocka_unit_test(test_certificate_name_in_a_signature),
         cmocka_unit_test(test_ecdsa_numbers_that_are_too_long),
+        cmocka_unit_test(test_der),
         cmocka_unit_test(test_ssh_keygen_accepts_ours),
         cmocka_unit_test(test_we_accept_those_of_ssh_keygen),
     };
