@@ -4,6 +4,7 @@
  */
 #include "base/clock.h"
 
+#include <openssl/asn1.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -70,6 +71,13 @@ int64_t mono_left_ms(struct mono t)
 bool mono_passed(struct mono t)
 {
     return mono_now().ms >= t.ms;
+}
+
+struct wall wall_of_asn1(const struct asn1_string_st *t)
+{
+    struct tm tm;
+
+    return (struct wall){t != NULL && ASN1_TIME_to_tm(t, &tm) == 1 ? timegm(&tm) : 0};
 }
 
 const char *wall_text(struct wall t, char *out)

@@ -27,6 +27,11 @@ bool mono_passed(struct mono t);
  * which stands still while the machine sleeps: who waits longer than a minute looks at mono_now() again */
 struct timespec mono_kernel_in(int64_t ms);
 
+struct asn1_string_st; /* OpenSSL's ASN1_TIME */
+/** wall_of_asn1() - a time out of a certificate; 1970 for NULL and for one that cannot be read
+ * Spec: RFC 5280, 4.1.2.5 */
+struct wall wall_of_asn1(const struct asn1_string_st *t);
+
 /** clock_set_for_test() - replace both clocks (NULL: the kernel's again) */
 void clock_set_for_test(struct mono (*mono)(void), struct wall (*wall)(void));
 

@@ -104,24 +104,17 @@ static bool is_for(const X509 *x, const struct ssh_key *key)
     return same;
 }
 
-static struct wall wall_of(const ASN1_TIME *t)
-{
-    struct tm tm;
-
-    return (struct wall){ASN1_TIME_to_tm(t, &tm) == 1 ? timegm(&tm) : 0};
-}
-
 static struct err *none_valid(const X509 *latest, struct wall now)
 {
     char at[WALL_TEXT_BYTES];
-    struct wall from = wall_of(X509_get0_notBefore(latest));
+    struct wall from = wall_of_asn1(X509_get0_notBefore(latest));
 
     if (from.s > now.s) {
         return err_new(ERR_CERT, "the key's certificate is valid from %s only",
                        wall_text(from, at));
     }
     return err_new(ERR_CERT, "the key's certificate ended at %s",
-                   wall_text(wall_of(X509_get0_notAfter(latest)), at));
+                   wall_text(wall_of_asn1(X509_get0_notAfter(latest)), at));
 }
 
 static struct err *choose(STACK_OF(X509) * all, const struct ssh_key *key, struct wall now,
@@ -136,8 +129,9 @@ static struct err *choose(STACK_OF(X509) * all, const struct ssh_key *key, struc
         if (!is_for(x, key)) {
             continue;
         }
-        int64_t until = wall_of(X509_get0_notAfter(x)).s;
-        bool is_valid = until > now.s && wall_of(X509_get0_notBefore(x)).s <= now.s + ENROLL_SKEW_S;
+        int64_t until = wall_of_asn1(X509_get0_notAfter(x)).s;
+        bool is_valid =
+            until > now.s && wall_of_asn1(X509_get0_notBefore(x)).s <= now.s + ENROLL_SKEW_S;
 
         if (is_valid && until > best_s) {
             best = x;

@@ -4,7 +4,6 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "enroll/prove_priv.h"
 
@@ -55,13 +54,6 @@ struct err *enroll_pem_read(const char *pem, STACK_OF(X509) * *ret)
     ERR_clear_error();
     *ret = take(&list);
     return NULL;
-}
-
-static struct wall time_of(const ASN1_TIME *t)
-{
-    struct tm tm = {0};
-
-    return (struct wall){ASN1_TIME_to_tm(t, &tm) == 1 ? timegm(&tm) : 0};
 }
 
 char *enroll_name_line(const X509_NAME *name)
@@ -155,8 +147,8 @@ struct err *enroll_cert_of(X509 *cert, struct enroll_cert *ret)
         .subject = enroll_name_line(X509_get_subject_name(cert)),
         .issuer = enroll_name_line(X509_get_issuer_name(cert)),
         .chain_pem = text_copy(""),
-        .not_before = time_of(X509_get0_notBefore(cert)),
-        .not_after = time_of(X509_get0_notAfter(cert)),
+        .not_before = wall_of_asn1(X509_get0_notBefore(cert)),
+        .not_after = wall_of_asn1(X509_get0_notAfter(cert)),
     };
     struct err *e = put_der(cert, &c.der);
 

@@ -229,12 +229,8 @@ static json_t *name_of(X509_NAME *name)
 static json_t *time_of(const ASN1_TIME *t)
 {
     char text[WALL_TEXT_BYTES];
-    struct tm tm;
 
-    if (ASN1_TIME_to_tm(t, &tm) != 1) {
-        return NULL;
-    }
-    return json_string(wall_text((struct wall){timegm(&tm)}, text));
+    return ASN1_TIME_check(t) == 1 ? json_string(wall_text(wall_of_asn1(t), text)) : NULL;
 }
 
 static json_t *hex_of(const void *p, size_t len)

@@ -68,13 +68,8 @@ static struct err *read_certs(const char *pem, struct parsed *p)
 
 static struct err *check_time(const X509 *leaf)
 {
-    struct tm tm = {0};
     char end[WALL_TEXT_BYTES];
-
-    if (ASN1_TIME_to_tm(X509_get0_notAfter(leaf), &tm) != 1) {
-        return err_openssl(ERR_INPUT, "the client certificate has no readable end");
-    }
-    struct wall not_after = {timegm(&tm)};
+    struct wall not_after = wall_of_asn1(X509_get0_notAfter(leaf));
 
     return not_after.s >= wall_now().s ? NULL
                                        : err_new(ERR_INPUT, "the client certificate ended at %s",

@@ -45,13 +45,6 @@ static char *name_of(const X509_NAME *name)
     return text_of(bio);
 }
 
-static struct wall time_of(const ASN1_TIME *t)
-{
-    struct tm tm = {0};
-
-    return (struct wall){t != NULL && ASN1_TIME_to_tm(t, &tm) == 1 ? timegm(&tm) : 0};
-}
-
 /* "DNS:vault.example.org, IP Address:127.0.0.1" */
 static char *names_of(X509 *cert)
 {
@@ -81,8 +74,8 @@ static void note_chain(struct vault_peer *p, X509_STORE_CTX *ctx)
         p->subject = name_of(X509_get_subject_name(cert));
         p->issuer = name_of(X509_get_issuer_name(cert));
         p->names = names_of(cert);
-        p->not_before = time_of(X509_get0_notBefore(cert));
-        p->not_after = time_of(X509_get0_notAfter(cert));
+        p->not_before = wall_of_asn1(X509_get0_notBefore(cert));
+        p->not_after = wall_of_asn1(X509_get0_notAfter(cert));
     }
 }
 

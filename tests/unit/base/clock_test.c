@@ -1,6 +1,8 @@
 /*
  * The two clocks: deadlines that saturate, and the seam that tests of other folders stand on.
  */
+#include <openssl/asn1.h>
+
 #include "base/support.h"
 
 static int64_t ms;
@@ -70,6 +72,29 @@ static void test_kernel_times(void **state)
     }
 }
 
+static void test_times_of_certificates(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t s;
+    } cases[] = {
+        {"700101000000Z", 0},           {"19700101000001Z", 1},
+        {"20380119031408Z", 1LL << 31}, {"99991231235959Z", 253402300799},
+        {"500101000000Z", -631152000},  {"20261332000000Z", 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        ASN1_TIME *t = ASN1_TIME_new();
+
+        assert_int_equal(ASN1_STRING_set(t, cases[i].text, -1), 1);
+        t->type = strlen(cases[i].text) == 13 ? V_ASN1_UTCTIME : V_ASN1_GENERALIZEDTIME;
+        assert_int_equal(wall_of_asn1(t).s, cases[i].s);
+        ASN1_TIME_free(t);
+    }
+    assert_int_equal(wall_of_asn1(NULL).s, 0);
+}
+
 static void test_real_clocks(void **state)
 {
     struct mono before = mono_now();
@@ -100,6 +125,7 @@ int main(void)
         cmocka_unit_test_teardown(test_deadlines, real_clocks),
         cmocka_unit_test_teardown(test_never, real_clocks),
         cmocka_unit_test(test_kernel_times),
+        cmocka_unit_test(test_times_of_certificates),
         cmocka_unit_test(test_real_clocks),
         cmocka_unit_test(test_text),
     };
