@@ -7,7 +7,8 @@ import tempfile
 
 import pytest
 
-from stage.bao import Bao, bao_program, write_private
+from stage.bao import Bao, Ca, bao_program, write_private
+from vault.servers import FakeVault
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +64,19 @@ def with_approle(bao, approle, tmp_path):
     role_id.write_text(approle.role_id + "\n")
     return {"address": bao.address, "ca": bao.ca_path, "login": "approle", "role_id_file": role_id,
             "secret_id_file": write_private(tmp_path / "secret-id", approle.secret_id() + "\n")}
+
+
+@pytest.fixture
+def fake(tmp_path):
+    """A server whose answers the test makes up."""
+    with FakeVault(Ca(tmp_path / "fake")) as server:
+        yield server
+
+
+@pytest.fixture
+def with_fake(fake, tmp_path):
+    file = write_private(tmp_path / "fake-token", "s.fake")
+    return {"address": fake.address, "ca": fake.ca.path, "token_file": file}
 
 
 @pytest.fixture

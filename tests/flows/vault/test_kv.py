@@ -5,9 +5,8 @@ import time
 
 import pytest
 
-from stage.bao import BaoError, Ca, write_private
+from stage.bao import BaoError, write_private
 from vault.probe import Probe
-from vault.servers import FakeVault
 
 MIB = 1024 * 1024
 
@@ -191,15 +190,8 @@ def stored(version, **data):
 
 
 @pytest.fixture
-def fake(tmp_path):
-    with FakeVault(Ca(tmp_path / "fake")) as server:
-        yield server
-
-
-@pytest.fixture
-def with_fake(fake, tmp_path):
-    file = write_private(tmp_path / "fake-token", "s.fake")
-    return {"address": fake.address, "ca": fake.ca.path, "token_file": file, "name": "fleet"}
+def with_fake(with_fake):
+    return {**with_fake, "name": "fleet"}
 
 
 def put(probe, **fields):

@@ -13,18 +13,6 @@ SIGN = "/v1/ssh/sign/web"
 SIGNED = b'{"data": {"signed_key": "a cert"}}'
 
 
-@pytest.fixture
-def fake(tmp_path):
-    with FakeVault(Ca(tmp_path / "fake")) as server:
-        yield server
-
-
-@pytest.fixture
-def with_fake(fake, tmp_path):
-    file = write_private(tmp_path / "fake-token", "s.fake")
-    return {"address": fake.address, "ca": fake.ca.path, "token_file": file}
-
-
 def head(length, *more):
     lines = ["HTTP/1.1 200 OK", "Content-Type: application/json", f"Content-Length: {length}", *more]
     return "\r\n".join(lines).encode() + b"\r\n\r\n"

@@ -8,10 +8,8 @@ import time
 
 import pytest
 
-from stage.bao import Ca
 from vault.login_keys import KINDS, new_key, public_pem
 from vault.probe import Probe
-from vault.servers import FakeVault
 
 AUDIENCE, SUBJECT = "https://vault.example.org", "host.example.org"
 
@@ -116,12 +114,6 @@ def jwts(fake):
     """Header and claims of what was sent."""
     sent = [json.loads(r["body"])["jwt"].split(".") for r in fake.asked(LOGIN)]
     return [(part(header), part(claims)) for header, claims, _ in sent]
-
-
-@pytest.fixture
-def fake(tmp_path):
-    with FakeVault(Ca(tmp_path / "ca")) as server:
-        yield server
 
 
 def test_a_jwt_lives_a_minute_and_is_made_for_one_login(fake, tmp_path, key):

@@ -209,19 +209,12 @@ RENEW, LOOKUP = "/v1/auth/token/renew-self", "/v1/auth/token/lookup-self"
 
 
 @pytest.fixture
-def fake(tmp_path):
-    with FakeVault(Ca(tmp_path / "fake")) as server:
-        server.answers["/v1/ssh/sign/web"] = (200, {}, b'{"data": {"signed_key": "a cert"}}')
-        server.answers[LOOKUP] = (200, {}, b'{"data": {"ttl": 3, "renewable": true}}')
-        server.answers[RENEW] = (
-            200, {}, b'{"auth": {"client_token": "s.t", "lease_duration": 3, "renewable": true}}')
-        yield server
-
-
-@pytest.fixture
-def with_fake(fake, tmp_path):
-    file = write_private(tmp_path / "fake-token", "s.t")
-    return {"address": fake.address, "ca": fake.ca.path, "token_file": file}
+def fake(fake):
+    fake.answers["/v1/ssh/sign/web"] = (200, {}, b'{"data": {"signed_key": "a cert"}}')
+    fake.answers[LOOKUP] = (200, {}, b'{"data": {"ttl": 3, "renewable": true}}')
+    fake.answers[RENEW] = (
+        200, {}, b'{"auth": {"client_token": "s.t", "lease_duration": 3, "renewable": true}}')
+    return fake
 
 
 def wait_for(what, seconds=20):

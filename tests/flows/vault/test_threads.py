@@ -7,26 +7,13 @@ import time
 import pytest
 
 from stage.agent import vault_signer, wait_for
-from stage.bao import BaoError, Ca, write_private
+from stage.bao import BaoError, write_private
 from vault.agents import agent_with
 from vault.probe import Probe
-from vault.servers import FakeVault
 
 SIGN, LOOKUP, RENEW = "/v1/ssh/sign/web", "/v1/auth/token/lookup-self", "/v1/auth/token/renew-self"
 SIGNED = (200, {}, b'{"data": {"signed_key": "a cert"}}')
 DENIED = (403, {}, b'{"errors": ["permission denied"]}')
-
-
-@pytest.fixture
-def fake(tmp_path):
-    with FakeVault(Ca(tmp_path / "fake")) as server:
-        yield server
-
-
-@pytest.fixture
-def with_fake(fake, tmp_path):
-    file = write_private(tmp_path / "fake-token", "s.fake")
-    return {"address": fake.address, "ca": fake.ca.path, "token_file": file}
 
 
 # --- 34: hashicorp/vault-secrets-operator#623 ---------------------------------------------

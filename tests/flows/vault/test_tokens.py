@@ -9,10 +9,9 @@ import time
 import pytest
 
 from stage.agent import vault_signer
-from stage.bao import BaoError, Ca, write_private
+from stage.bao import BaoError, write_private
 from vault.agents import agent_with
 from vault.probe import Probe
-from vault.servers import FakeVault
 
 SIGN = "/v1/ssh/sign/web"
 SIGNED = (200, {}, b'{"data": {"signed_key": "a cert"}}')
@@ -266,10 +265,9 @@ def test_a_stop_does_not_wait_for_a_silent_server(bao, with_approle, key):
 # --- how often ---------------------------------------------------------------------------
 
 @pytest.fixture
-def fake(tmp_path):
-    with FakeVault(Ca(tmp_path / "fake")) as server:
-        server.answers[SIGN] = SIGNED
-        yield server
+def fake(fake):
+    fake.answers[SIGN] = SIGNED
+    return fake
 
 
 @pytest.fixture

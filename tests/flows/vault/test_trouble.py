@@ -8,7 +8,7 @@ import pytest
 
 from stage.bao import Bao, Ca, write_private
 from vault.probe import Probe
-from vault.servers import FakeVault, SilentServer
+from vault.servers import SilentServer
 
 def test_a_sealed_server_is_named_and_comes_back(bao, with_token, key):
     with Probe(with_token) as probe:
@@ -96,18 +96,6 @@ def test_the_time_of_one_request_is_bounded(with_token, key):
 
 
 # --- answers that no Vault gives ---------------------------------------------------------
-
-@pytest.fixture
-def fake(tmp_path):
-    with FakeVault(Ca(tmp_path / "fake")) as server:
-        yield server
-
-
-@pytest.fixture
-def with_fake(fake, tmp_path):
-    file = write_private(tmp_path / "fake-token", "s.fake")
-    return {"address": fake.address, "ca": fake.ca.path, "token_file": file}
-
 
 SIGN = "/v1/ssh/sign/web"
 
