@@ -22,8 +22,9 @@ struct ca_role {
     char *const *principals; /* NULL-terminated; "*" is anyone */
     int64_t ttl_s;           /* where the request names none; 0: CA_TTL_S, or the maximum */
     int64_t max_ttl_s;       /* 0: CA_TTL_MAX_S, or ttl_s if that is longer */
-    const struct ssh_cert_option *extensions; /* allowed, and given where none are asked for; NULL:
-                                                 the five that OpenSSH's own tool gives */
+    const struct ssh_cert_option *extensions; /* allowed, and given where none are asked for; where
+                                                 a wish goes beyond them, none are given; NULL: the
+                                                 five that OpenSSH's own tool gives */
 };
 
 struct ca_conf {

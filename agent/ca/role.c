@@ -109,15 +109,25 @@ static const struct ssh_cert_option *allowed_extensions(const struct ca_role *ro
     return role->extensions != NULL ? role->extensions : usual;
 }
 
-static struct err *check_extensions(const struct ca_role *role, const struct ssh_cert_option *list)
+/* The first that the role does not give; NULL: it gives them all. */
+static const struct ssh_cert_option *not_given(const struct ca_role *role,
+                                               const struct ssh_cert_option *list)
 {
     for (; list != NULL && list->name != NULL; list++) {
         if (!has_option(allowed_extensions(role), list->name)) {
-            return err_new(ERR_DENIED, "role '%s' does not give the extension '%s'", role->name,
-                           list->name);
+            return list;
         }
     }
     return NULL;
+}
+
+static struct err *check_extensions(const struct ca_role *role, const struct signer_request *q)
+{
+    const struct ssh_cert_option *o = q->role_may_choose ? NULL : not_given(role, q->extensions);
+
+    return o == NULL ? NULL
+                     : err_new(ERR_DENIED, "role '%s' does not give the extension '%s'", role->name,
+                               o->name);
 }
 
 struct err *ca_role_allows(const struct ca_role *role, const struct signer_request *q)
@@ -129,7 +139,7 @@ struct err *ca_role_allows(const struct ca_role *role, const struct signer_reque
         e = err_new(ERR_DENIED, "role '%s' certifies for %s at most, %s was asked for", role->name,
                     text_duration_of(role->max_ttl_s, most), text_duration_of(q->ttl_s, asked));
     }
-    return e != NULL ? e : check_extensions(role, q->extensions);
+    return e != NULL ? e : check_extensions(role, q);
 }
 
 int64_t ca_role_ttl(const struct ca_role *role, const struct signer_request *q)
@@ -140,8 +150,9 @@ int64_t ca_role_ttl(const struct ca_role *role, const struct signer_request *q)
 const struct ssh_cert_option *ca_role_extensions(const struct ca_role *role,
                                                  const struct signer_request *q)
 {
-    if (q->extensions != NULL || q->kind == SSH_CERT_HOST) {
-        return q->extensions; /* host certificates have none (OpenSSH, PROTOCOL.certkeys) */
+    if (q->extensions == NULL && q->kind != SSH_CERT_HOST) {
+        return allowed_extensions(role);
     }
-    return allowed_extensions(role);
+    /* host certificates have none (OpenSSH, PROTOCOL.certkeys); a wish is granted whole or not */
+    return not_given(role, q->extensions) == NULL ? q->extensions : NULL;
 }

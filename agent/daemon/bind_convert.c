@@ -116,6 +116,16 @@ static struct err *options_of(const json_t *array, struct ssh_cert_option **ret)
     return e != NULL ? e : parts_options(list, (unsigned)text_list_len(list), ret);
 }
 
+static struct err *extensions_of(const json_t *array, struct bind_identity *i)
+{
+    AUTO(text_list_free) char **list = json_is_array(array) ? calloc(1, sizeof *list) : NULL;
+    struct err *e = json_is_array(array) && list == NULL ? err_nomem() : list_of(array, &list);
+
+    return e != NULL ? e
+                     : parts_extensions(list, (unsigned)text_list_len(list), SSH_CERT_USER,
+                                        &i->extensions, &i->want.request.role_may_choose);
+}
+
 static struct err *want_of(const struct bind_registry *b, const json_t *from,
                            struct bind_identity *i)
 {
@@ -128,7 +138,7 @@ static struct err *want_of(const struct bind_registry *b, const json_t *from,
         e = err_new(ERR_NOT_FOUND, "its Vault %s could not be set up", text_of(from, "vault"));
     }
     if (e == NULL) {
-        e = options_of(json_object_get(from, "extensions"), &i->extensions);
+        e = extensions_of(json_object_get(from, "extensions"), i);
     }
     if (e == NULL) {
         e = options_of(json_object_get(from, "critical_options"), &i->critical);

@@ -199,6 +199,18 @@ static struct err *check_principals(struct config_place *at, const struct config
     return NULL;
 }
 
+static struct err *check_extensions(struct config_place *at, const struct config_certificate *w)
+{
+    for (unsigned i = 0; w->extensions_count > 1 && i < w->extensions_count; i++) {
+        if (text_eq(w->extensions[i], "role")) {
+            return config_wrong(at, "extensions",
+                                "'role' means what the role gives by itself: nothing can stand "
+                                "beside it");
+        }
+    }
+    return NULL;
+}
+
 static struct err *check_certificate(struct config_place *at, const struct config_certificate *w)
 {
     const struct config_signer *s = find_signer(at->config, w->signer);
@@ -220,6 +232,9 @@ static struct err *check_certificate(struct config_place *at, const struct confi
     }
     struct err *e = check_principals(at, w);
 
+    if (e == NULL) {
+        e = check_extensions(at, w);
+    }
     if (e == NULL) {
         e = config_check_standby(at, w);
     }

@@ -161,7 +161,7 @@ static const cyaml_schema_field_t certificate_fields[] = {
     MAY("ca", struct config_certificate, ca),
     LIST("principals", struct config_certificate, principals, &text_entry, 0, 256),
     LIST("critical-options", struct config_certificate, critical_options, &text_entry, 0, 64),
-    LIST("extensions", struct config_certificate, extensions, &text_entry, 0, 64),
+    LIST("extensions", struct config_certificate, extensions, &text_entry, 1, 64),
     CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t certificate_entry = {

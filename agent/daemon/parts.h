@@ -40,6 +40,12 @@ void parts_signers_deinit(struct parts_signers *s);
 
 /** parts_options() - "name" or "name=value" each; NULL for none (caller owns) */
 struct err *parts_options(char **from, unsigned n, struct ssh_cert_option **ret) MUST_CHECK;
+/** parts_extensions() - the extensions of a request, see struct signer_request
+ * @from: NULL: nothing is said, which means the least that a login needs: permit-pty for a user, and
+ *        nothing for a host; "role" alone: as the role gives by itself; else exactly these
+ * @ret:  caller owns */
+struct err *parts_extensions(char **from, unsigned n, enum ssh_cert_kind kind,
+                             struct ssh_cert_option **ret, bool *ret_role_may_choose) MUST_CHECK;
 /** parts_identities() - the identities of the configuration */
 struct err *parts_identities(const struct config *c, struct io_loop *l, struct remote *remote,
                              const struct parts_signers *signers, void (*on_change)(void *arg),

@@ -45,6 +45,20 @@ struct err *parts_options(char **from, unsigned n, struct ssh_cert_option **ret)
     return e;
 }
 
+struct err *parts_extensions(char **from, unsigned n, enum ssh_cert_kind kind,
+                             struct ssh_cert_option **ret, bool *ret_role_may_choose)
+{
+    static const struct ssh_cert_option none[] = {{NULL, NULL}};
+    static const struct ssh_cert_option least[] = {{(char *)"permit-pty", (char *)""},
+                                                   {NULL, NULL}};
+
+    *ret_role_may_choose = from == NULL && kind == SSH_CERT_USER;
+    if (from == NULL || (n == 1 && text_eq(from[0], "role"))) {
+        return ssh_cert_options_copy(*ret_role_may_choose ? least : NULL, ret);
+    }
+    return n > 0 ? parts_options(from, n, ret) : ssh_cert_options_copy(none, ret);
+}
+
 static const struct signer *find_signer(const struct parts_signers *signers, const char *name)
 {
     for (size_t i = 0; i < signers->n; i++) {
@@ -82,13 +96,16 @@ static struct err *fill_want(const struct config_certificate *from,
                              struct identity_want_conf *to)
 {
     struct err *e = copy_list(from->principals, from->principals_count, &w->principals);
+    enum ssh_cert_kind kind = from->type == CONFIG_CERTIFICATE_HOST ? SSH_CERT_HOST : SSH_CERT_USER;
+    bool role_may_choose = false;
     int64_t ttl_s = 0;
 
     if (e == NULL) {
         e = parts_options(from->critical_options, from->critical_options_count, &w->critical);
     }
     if (e == NULL) {
-        e = parts_options(from->extensions, from->extensions_count, &w->extensions);
+        e = parts_extensions(from->extensions, from->extensions_count, kind, &w->extensions,
+                             &role_may_choose);
     }
     if (e == NULL && from->ca != NULL) {
         e = ssh_key_from_line(from->ca, &w->ca);
@@ -104,7 +121,7 @@ static struct err *fill_want(const struct config_certificate *from,
         to->ca = w->ca;
         to->file = from->file;
         to->request = (struct signer_request){
-            .kind = from->type == CONFIG_CERTIFICATE_HOST ? SSH_CERT_HOST : SSH_CERT_USER,
+            .kind = kind,
             .mount = from->mount,
             .role = from->role,
             .issuer_ref = from->issuer,
@@ -113,6 +130,7 @@ static struct err *fill_want(const struct config_certificate *from,
             .key_id = from->key_id,
             .critical = w->critical,
             .extensions = w->extensions,
+            .role_may_choose = role_may_choose,
         };
     }
     return e;

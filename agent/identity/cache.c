@@ -5,8 +5,9 @@
  *
  * Layout, in SSH wire encoding: string magic, string body, string SHA-256 of the body. The body is
  * string key URI, string public key blob, uint32 n, then for each certificate: string what was
- * wanted, string pinned CA blob, uint64 received, string certificate blob (both may be empty). After
- * those, one more of these for each standby signer: what of it was wanted, its pinned CA, no certificate.
+ * wanted, string pinned CA blob, uint64 received (its first bit: the role chose the extensions),
+ * string certificate blob (both may be empty). After those, one more of these for each standby signer:
+ * what of it was wanted, its pinned CA, no certificate.
  * What does not read to its last byte is set aside as NAME.damaged and told of, once.
  */
 #include <errno.h>
@@ -18,6 +19,7 @@
 #define MAGIC "holdfast-identity-1"
 
 enum { CACHE_MAX_BYTES = 8 * 1024 * 1024, CACHE_CERTS_MAX = 256 };
+#define ROLE_CHOSE ((uint64_t)1 << 63)
 
 static char *path_of(const struct identity *i)
 {
@@ -30,7 +32,7 @@ static void put_cert(struct buf *b, const struct identity_cert *c)
 
     identity_want_put(b, &c->want);
     buf_put_string(b, c->pinned != NULL ? ssh_key_blob(c->pinned) : none);
-    buf_put_u64(b, (uint64_t)c->received.s);
+    buf_put_u64(b, (uint64_t)c->received.s | (c->role_chose ? ROLE_CHOSE : 0));
     buf_put_string(b, c->current != NULL ? ssh_cert_blob(c->current) : none);
 }
 
@@ -109,6 +111,7 @@ void identity_cache_remove(struct identity *i)
 struct record {
     struct view want, pinned, cert;
     struct wall received;
+    bool role_chose;
 };
 
 struct cache {
@@ -132,7 +135,10 @@ static struct err *read_body(struct view body, struct cache *ret)
 
         c->want = rd_string(&r);
         c->pinned = rd_string(&r);
-        c->received = (struct wall){(int64_t)(rd_u64(&r) & INT64_MAX)};
+        uint64_t received = rd_u64(&r);
+
+        c->received = (struct wall){(int64_t)(received & ~ROLE_CHOSE)};
+        c->role_chose = (received & ROLE_CHOSE) != 0;
         c->cert = rd_string(&r);
     }
     return rd_end(&r, "the body");
@@ -195,7 +201,7 @@ static void restore_cert(struct identity_cert *c, const struct record *r)
         e = ssh_cert_from_blob(r->cert, &cert);
     }
     if (e == NULL && cert != NULL) {
-        identity_cert_restore(c, &cert, r->received);
+        identity_cert_restore(c, &cert, r->received, r->role_chose);
     }
     if (e != NULL) {
         identity_warn(c->owner, IDENTITY_WARN_READ, err_add(e, "cached certificate"));

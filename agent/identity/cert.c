@@ -86,27 +86,33 @@ static const struct ssh_key *ca_of(const struct identity_cert *c, bool standby)
     return named != NULL ? named : standby ? c->standby_pinned : c->pinned;
 }
 
-static struct err *prove(const struct identity_cert *c, const struct ssh_cert *cert, bool standby,
-                         int64_t min_left, struct wall now)
+/* What is held of a certificate beside its bytes. */
+struct origin {
+    bool standby, role_chose;
+};
+
+static struct err *prove(const struct identity_cert *c, const struct ssh_cert *cert,
+                         struct origin from, int64_t min_left, struct wall now)
 {
     const struct signer_request *r = &c->want.request;
 
     if (c->owner->public == NULL) {
         return err_new(ERR_CERT, "the key of %s is not known", c->owner->name);
     }
-    return ssh_cert_prove(cert,
-                          &(struct ssh_cert_wanted){
-                              .key = c->owner->public,
-                              .kind = r->kind,
-                              .principals = r->principals,
-                              .ca = ca_of(c, standby),
-                              .critical = r->critical,
-                              .extensions = r->extensions,
-                              .max_future_s = MAX_FUTURE_S,
-                              .min_left_s = min_left,
-                              .max_ttl_s = r->ttl_s,
-                          },
-                          now);
+    return ssh_cert_prove(
+        cert,
+        &(struct ssh_cert_wanted){
+            .key = c->owner->public,
+            .kind = r->kind,
+            .principals = r->principals,
+            .ca = ca_of(c, from.standby),
+            .critical = r->critical,
+            .extensions = r->role_may_choose && from.role_chose ? NULL : r->extensions,
+            .max_future_s = MAX_FUTURE_S,
+            .min_left_s = min_left,
+            .max_ttl_s = r->ttl_s,
+        },
+        now);
 }
 
 /* A line may come with newlines around it. */
@@ -146,8 +152,45 @@ static void pin(struct identity_cert *c)
     }
 }
 
+static bool is_listed(const struct ssh_cert_option *list, const char *name)
+{
+    while (list != NULL && list->name != NULL && !text_eq(list->name, name)) {
+        list++;
+    }
+    return list != NULL && list->name != NULL;
+}
+
+/* Told once, and shown for as long as it is so. */
+static void tell_excess(struct identity_cert *c)
+{
+    const struct signer_request *r = &c->want.request;
+    const struct ssh_cert_option *o = ssh_cert_fields(c->current)->extensions;
+    AUTO(text_list_free) char **beyond = NULL;
+    bool is_new = c->excess == NULL;
+
+    err_free(&c->excess);
+    for (; r->role_may_choose && o != NULL && o->name != NULL; o++) {
+        if (!is_listed(r->extensions, o->name) && !text_list_add(&beyond, o->name)) {
+            return;
+        }
+    }
+    AUTO(auto_free) char *names = beyond != NULL ? text_list_join(beyond, ", ") : NULL;
+
+    if (names == NULL) {
+        return;
+    }
+    c->excess =
+        err_new(ERR_CERT,
+                "its certificate of '%s' has %s, which nobody asked for: its role gives its "
+                "own extensions and lets nobody choose",
+                (c->is_of_standby ? c->want.standby.signer : c->want.signer)->name, names);
+    if (is_new) {
+        log_err(LOG_NOTE, c->excess, "%s", c->owner->name);
+    }
+}
+
 /* Moves a proven @cert in. */
-static void swap(struct identity_cert *c, struct ssh_cert **cert, bool standby,
+static void swap(struct identity_cert *c, struct ssh_cert **cert, struct origin from,
                  struct wall received)
 {
     if (c->current != NULL && view_eq(ssh_cert_blob(c->current), ssh_cert_blob(*cert))) {
@@ -157,19 +200,21 @@ static void swap(struct identity_cert *c, struct ssh_cert **cert, bool standby,
     }
     c->current = take(cert);
     c->received = received;
-    c->is_of_standby = standby;
+    c->is_of_standby = from.standby;
+    c->role_chose = from.role_chose;
     pin(c);
+    tell_excess(c);
     show(c, NULL);
     step(c, PROVEN);
     identity_file_save(c);
     identity_changed(c->owner);
 }
 
-struct err *identity_cert_answer(struct identity_cert *c, struct view line)
+struct err *identity_cert_answer(struct identity_cert *c, struct view line, bool role_chose)
 {
     AUTO(ssh_cert_free) struct ssh_cert *cert = NULL;
     struct wall now = wall_now();
-    bool standby = c->asks_standby;
+    struct origin from = {c->asks_standby, role_chose};
 
     if (c->gone) {
         return err_new(ERR_GONE, "this certificate is no longer wanted for %s", c->owner->name);
@@ -181,38 +226,40 @@ struct err *identity_cert_answer(struct identity_cert *c, struct view line)
         e = err_recode(e, ERR_PROTOCOL);
     }
     if (e == NULL) {
-        e = prove(c, cert, standby, min_left_s(c->want.request.ttl_s), now);
+        e = prove(c, cert, from, min_left_s(c->want.request.ttl_s), now);
     }
     if (e != NULL) {
         e = err_add(e, "the certificate that '%s' sent for %s",
-                    (standby ? c->want.standby.signer : c->want.signer)->name, c->owner->name);
+                    (from.standby ? c->want.standby.signer : c->want.signer)->name, c->owner->name);
         show(c, err_copy(e));
         step(c, FAILED);
         identity_changed(c->owner);
         return e;
     }
-    swap(c, &cert, standby, now);
+    swap(c, &cert, from, now);
     identity_cache_save(c->owner);
     return NULL;
 }
 
-bool identity_cert_restore(struct identity_cert *c, struct ssh_cert **cert, struct wall received)
+bool identity_cert_restore(struct identity_cert *c, struct ssh_cert **cert, struct wall received,
+                           bool role_chose)
 {
     struct wall now = wall_now();
     const struct ssh_key *standby_ca = ca_of(c, true);
     bool standby = c->want.standby.signer != NULL && standby_ca != NULL &&
                    ssh_key_eq(standby_ca, ssh_cert_ca(*cert));
+    struct origin from = {standby, role_chose};
 
     if (!identity_cert_is_live(*cert, now)) {
         return false;
     }
-    struct err *e = prove(c, *cert, standby, 0, now);
+    struct err *e = prove(c, *cert, from, 0, now);
 
     if (e != NULL) {
         show(c, err_add(e, "the cached certificate of '%s'", c->want.signer->name));
         return false;
     }
-    swap(c, cert, standby, received);
+    swap(c, cert, from, received);
     return true;
 }
 
@@ -231,13 +278,16 @@ void identity_cert_inherit(struct identity_cert *c, struct identity_cert *from)
         ssh_key_free(&c->pinned);
         c->pinned = take(&from->pinned);
     }
-    if (from->current == NULL || !identity_cert_restore(c, &from->current, from->received)) {
+    if (from->current == NULL ||
+        !identity_cert_restore(c, &from->current, from->received, from->role_chose)) {
         show(c, NULL);
         return;
     }
+    const struct origin origin = {false, from->role_chose};
+
     for (size_t p = 0, at = 0; p < IDENTITY_PREVIOUS_MAX; p++) {
         struct err *e =
-            from->previous[p] != NULL ? prove(c, from->previous[p], false, 0, now) : NULL;
+            from->previous[p] != NULL ? prove(c, from->previous[p], origin, 0, now) : NULL;
 
         if (from->previous[p] != NULL && e == NULL) {
             c->previous[at++] = take(&from->previous[p]);
@@ -281,6 +331,7 @@ void identity_cert_lose(struct identity_cert *c, const struct ssh_key *old)
     for (size_t p = 0; p < IDENTITY_PREVIOUS_MAX; p++) {
         ssh_cert_free(&c->previous[p]);
     }
+    err_free(&c->excess);
     c->received = (struct wall){0};
 }
 
@@ -344,6 +395,7 @@ void identity_cert_unref(struct identity_cert **cp)
     }
     ssh_key_free(&c->pinned);
     ssh_key_free(&c->standby_pinned);
+    err_free(&c->excess);
     err_free(&c->error);
     identity_want_deinit(&c->want);
     free(c->comment);

@@ -85,7 +85,7 @@ static bool copy_want(struct identity_want_conf *to, const struct identity_want_
                     .by_itself = s->by_itself,
                     .after_s = s->after_s},
         .ca = from->ca != NULL ? ssh_key_copy(from->ca) : NULL,
-        .request = {.kind = r->kind, .ttl_s = r->ttl_s},
+        .request = {.kind = r->kind, .ttl_s = r->ttl_s, .role_may_choose = r->role_may_choose},
     };
     to->request.principals = text_list_copy(r->principals);
     return to->request.principals != NULL && copy_text(s->mount, &to->standby.mount) &&
@@ -296,7 +296,7 @@ bool identity_want_is(const struct identity_want_conf *a, const struct identity_
            is_same_text(x->mount, y->mount) && is_same_text(x->role, y->role) &&
            is_same_text(x->issuer_ref, y->issuer_ref) && is_same_text(x->key_id, y->key_id) &&
            is_same_text(a->file, b->file) && is_same_list(x->principals, y->principals) &&
-           is_same_options(x->critical, y->critical) &&
+           is_same_options(x->critical, y->critical) && x->role_may_choose == y->role_may_choose &&
            is_same_options(x->extensions, y->extensions);
 }
 

@@ -56,6 +56,11 @@ const struct err *identity_warning(const struct identity *i, size_t k)
             return i->warning[w];
         }
     }
+    for (size_t c = 0; c < i->certs_n; c++) {
+        if (i->certs[c]->excess != NULL && k-- == 0) {
+            return i->certs[c]->excess;
+        }
+    }
     return NULL;
 }
 

@@ -156,7 +156,8 @@ struct remote_key *identity_remote_key(const struct identity *i);
  * extracted, ...) */
 const struct err *identity_problem(const struct identity *i);
 /** identity_warning() - the @k-th thing a person should know though it works (key not made on the
- * token, cache file damaged or not writable); NULL past the last */
+ * token, cache file damaged or not writable, a role that gave more than was asked for); NULL past
+ * the last */
 const struct err *identity_warning(const struct identity *i, size_t k);
 
 /** identity_renewal_of(), identity_wait_ms() - as configured, with the presets */
@@ -223,12 +224,14 @@ void identity_cert_requested(struct identity_cert *c);
 void identity_cert_rests(struct identity_cert *c);
 /**
  * identity_cert_answer() - parse, prove and swap in one step
- * @line: what the signer sent
+ * @line:       what the signer sent
+ * @role_chose: as struct signer_answer has it: where the request allows that, any extensions will do
  * The working certificate leaves only when the new one is proven (see ssh_cert_prove()) and has more
  * than a moment left; then the newest wins, also where it expires earlier.
  * Errors: CERT, PROTOCOL: nothing changed but the error shown
  */
-struct err *identity_cert_answer(struct identity_cert *c, struct view line) MUST_CHECK;
+struct err *identity_cert_answer(struct identity_cert *c, struct view line, bool role_chose)
+    MUST_CHECK;
 /** identity_cert_failed() - the signer failed: @e is taken and shown */
 void identity_cert_failed(struct identity_cert *c, struct err *e);
 

@@ -20,8 +20,10 @@ struct identity_cert {
     struct ssh_key *standby_pinned;                   /* likewise, the standby's */
     bool asks_standby;                                /* of whom the next answer is */
     bool is_of_standby;                               /* the current one */
-    bool asked, woken;                                /* a request is under way, or called for */
-    bool needed; /* somebody found no valid one since the last request began */
+    bool role_chose;    /* likewise: its extensions are its role's own, which the want allows */
+    struct err *excess; /* what it therefore has beyond what was asked for; NULL: nothing */
+    bool asked, woken;  /* a request is under way, or called for */
+    bool needed;        /* somebody found no valid one since the last request began */
     struct wall received;
     struct err *error;
 };
@@ -123,7 +125,8 @@ bool identity_cert_is_live(const struct ssh_cert *c, struct wall now);
 /** identity_cert_restore() - prove a certificate out of the cache and make it current; a @cert
  * that is kept is taken and leaves NULL. False when it does not hold (shown as the error, unless it
  * just expired) */
-bool identity_cert_restore(struct identity_cert *c, struct ssh_cert **cert, struct wall received);
+bool identity_cert_restore(struct identity_cert *c, struct ssh_cert **cert, struct wall received,
+                           bool role_chose);
 /** identity_cert_lose() - the key is another one now: drop every certificate of the old one */
 void identity_cert_lose(struct identity_cert *c, const struct ssh_key *old);
 /** identity_cert_sweep() - follow the clock: expire, or take back what a clock step had expired;

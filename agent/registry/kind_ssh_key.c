@@ -21,8 +21,10 @@ static const struct registry_member credentials[] = {
      .about = "vault-ssh: whom the certificate is for; [user_name] where absent"},
     {"ttl", REGISTRY_TEXT, .min = 1, .max = 32, .check = registry_check_duration,
      .about = "vault-ssh: validity asked for, such as 8h; the role's where absent"},
-    {"extensions", REGISTRY_TEXT, .list = true, .list_max = 64, .min = 1, .max = 512,
-     .check = registry_check_option, .about = "vault-ssh: name or name=value"},
+    {"extensions", REGISTRY_TEXT, .list = true, .list_min = 1, .list_max = 64, .min = 1, .max = 512,
+     .check = registry_check_option,
+     .about = "vault-ssh: name or name=value; role alone: as the role gives by itself; permit-pty, "
+              "if the role gives that, where absent"},
     {"critical_options", REGISTRY_TEXT, .list = true, .list_max = 64, .min = 1, .max = 512,
      .check = registry_check_option, .about = "vault-ssh: name=value"},
     {"public_key", REGISTRY_TEXT, .min = 1, .max = 16384, .check = registry_check_public_key,
@@ -100,6 +102,17 @@ static struct err *check_pin(const json_t *p)
     return NULL;
 }
 
+static struct err *check_extensions(const json_t *list)
+{
+    for (size_t i = 0; json_array_size(list) > 1 && i < json_array_size(list); i++) {
+        if (text_eq(json_string_value(json_array_get(list, i)), "role")) {
+            return err_new(ERR_INPUT, "/spec/credentials/extensions: 'role' means what the role "
+                                      "gives by itself: nothing can stand beside it");
+        }
+    }
+    return NULL;
+}
+
 static struct err *check(const json_t *spec)
 {
     json_t *c = json_object_get(spec, "credentials");
@@ -111,6 +124,7 @@ static struct err *check(const json_t *spec)
     } else if (json_object_get(c, "secrets_manager") == NULL) {
         e = err_new(ERR_INPUT, "/spec/credentials/secrets_manager: is missing");
     }
+    e = e != NULL ? e : check_extensions(json_object_get(c, "extensions"));
     return e == NULL && p != NULL ? check_pin(p) : e;
 }
 

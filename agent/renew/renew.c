@@ -128,7 +128,8 @@ static void on_reply(void *arg, struct err *failed, const struct signer_answer *
     if (error != NULL) {
         identity_cert_failed(e->cert, err_copy(error));
     } else {
-        error = explain(e, identity_cert_answer(e->cert, answer->cert_line), answer);
+        error = explain(e, identity_cert_answer(e->cert, answer->cert_line, answer->role_chose),
+                        answer);
         if (error == NULL) {
             tell_gap(e, had_one, left_s);
             note_received(e, answer);

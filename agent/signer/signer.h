@@ -14,7 +14,10 @@ struct signer_request {
     int64_t ttl_s;                            /* 0: the role's default */
     const char *key_id;                       /* NULL: the signer's own */
     const struct ssh_cert_option *critical;   /* ends with a NULL name; NULL: the role's own */
-    const struct ssh_cert_option *extensions; /* NULL: the role's defaults */
+    const struct ssh_cert_option *extensions; /* NULL: as the role gives by itself */
+    bool
+        role_may_choose; /* @extensions are a wish: a role that does not let them be chosen may give
+                             its own instead; false: exactly these, or it fails */
 };
 
 /** Facts that come with a signed certificate; views are valid during the callback only. */
@@ -23,6 +26,7 @@ struct signer_answer {
     const char *request_id; /* Vault's, "" when unknown */
     int64_t skew_s;         /* the server's clock minus ours, from its Date header */
     bool has_skew;
+    bool role_chose; /* the request's wish was refused, and the role gave its own extensions */
 };
 
 /** Takes the answer: exactly one of @e (taken by the callee) and @answer. An error's retry hint:

@@ -143,7 +143,8 @@ static void two_wants_keep_their_own(void **state)
     c = fixture_issue(f, 3600);
     c.ca = f->other_ca;
     line = fake_cert_line(&c);
-    fake_ok(identity_cert_answer(identity_cert_at(identity_at(f->set, 0), 1), view_cstr(line)));
+    fake_ok(
+        identity_cert_answer(identity_cert_at(identity_at(f->set, 0), 1), view_cstr(line), false));
     fixture_restart(f);
     assert_int_equal(fixture_offers(f), 3);
     assert_true(ssh_key_eq(ssh_cert_ca(identity_cert_current(fixture_cert(f))), f->ca->public));

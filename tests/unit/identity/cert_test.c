@@ -161,9 +161,10 @@ static void garbage_is_a_protocol_error(void **state)
     fixture_give(f, 3600);
     before = current_copy(f);
     for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
-        fake_fails(identity_cert_answer(fixture_cert(f), view_cstr(lines[i])), ERR_PROTOCOL, "");
+        fake_fails(identity_cert_answer(fixture_cert(f), view_cstr(lines[i]), false), ERR_PROTOCOL,
+                   "");
     }
-    fake_fails(identity_cert_answer(fixture_cert(f), view_of("a\0b", 3)), ERR_PROTOCOL, "");
+    fake_fails(identity_cert_answer(fixture_cert(f), view_of("a\0b", 3), false), ERR_PROTOCOL, "");
     assert_true(holds(f, ssh_cert_blob(before)));
 }
 

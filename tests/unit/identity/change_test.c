@@ -107,7 +107,7 @@ static void one_that_goes_takes_all_with_it(void **state)
     assert_true(identity_cert_is_gone(c));
     assert_ptr_equal(identity_cert_owner(c), i);
     fake_fails(identity_cert_may_request(c), ERR_GONE, "no longer wanted");
-    fake_fails(identity_cert_answer(c, view_cstr("x")), ERR_GONE, "no longer wanted");
+    fake_fails(identity_cert_answer(c, view_cstr("x"), false), ERR_GONE, "no longer wanted");
     identity_cert_failed(c, err_new(ERR_GONE, "late"));
     identity_cert_unref(&c);
     fake_pass(0);
@@ -201,7 +201,7 @@ static void a_request_for_what_changed_has_no_effect(void **state)
     f->wants[0].request.mount = "elsewhere";
     put(f);
     assert_true(identity_cert_is_gone(old));
-    fake_fails(identity_cert_answer(old, view_cstr(line)), ERR_GONE, "no longer wanted");
+    fake_fails(identity_cert_answer(old, view_cstr(line), false), ERR_GONE, "no longer wanted");
     assert_false(has_current(f));
 }
 

@@ -116,7 +116,7 @@ static inline struct err *fixture_answer(struct fixture *f, const struct fake_ce
 {
     AUTO(auto_free) char *line = fake_cert_line(c);
 
-    return identity_cert_answer(fixture_cert(f), view_cstr(line));
+    return identity_cert_answer(fixture_cert(f), view_cstr(line), false);
 }
 
 /* fixture_give() - a good certificate of @ttl_s arrives */

@@ -149,7 +149,8 @@ static inline void fixture_give(struct fixture *f, enum ssh_key_type type, int64
                           .valid_before = wall_now().s + ttl_s};
     AUTO(auto_free) char *line = fake_cert_line(&c);
 
-    fake_ok(identity_cert_answer(identity_cert_at(identity_at(f->set, type), 0), view_cstr(line)));
+    fake_ok(identity_cert_answer(identity_cert_at(identity_at(f->set, type), 0), view_cstr(line),
+                                 false));
 }
 
 static inline struct view fixture_cert_blob(struct fixture *f, enum ssh_key_type type)

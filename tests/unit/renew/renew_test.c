@@ -335,7 +335,7 @@ static void what_ends_soonest_is_asked_for_first(void **state)
         struct fake_cert c = fixture_issue(&s->f, 300 + (int64_t)(k * 37 % MANY));
         AUTO(auto_free) char *line = fake_cert_line(&c);
 
-        fake_ok(identity_cert_answer(identity_cert_at(i, k), view_cstr(line)));
+        fake_ok(identity_cert_answer(identity_cert_at(i, k), view_cstr(line), false));
     }
     fake_pass(280 * 1000);
     fake_ok(renew_new(NULL, s->f.set, 42, NULL, &s->renew));
