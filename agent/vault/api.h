@@ -10,6 +10,7 @@
 /** What all workers share of one server as it is configured now. */
 struct vault_link {
     struct vault_pool *pool;
+    struct vault_memo *memo;
     atomic_llong skew_s; /* how far its clock is ahead of ours, when it answered last */
     atomic_bool has_skew;
 };

@@ -7,6 +7,7 @@
  */
 #include <stdlib.h>
 
+#include "vault/issuer.h"
 #include "vault/look_serve.h"
 #include "vault/pool.h"
 #include "vault/url.h"
@@ -14,19 +15,20 @@
 enum { LINE_MAX_BYTES = 16 * 1024, TIMEOUT_MS = 10000 };
 
 /* "/MOUNT/public_key", or "/MOUNT/issuer/REF/public_key" */
-static struct err *make_path(const struct vault_query *q, struct buf *path, const char **ret)
+static struct err *make_path(const char *mount, const char *issuer, struct buf *path,
+                             const char **ret)
 {
-    struct err *e = err_add(vault_url_path(path, q->mount != NULL ? q->mount : ""), "mount");
+    struct err *e = err_add(vault_url_path(path, mount), "mount");
 
-    if (e == NULL && q->name != NULL) {
+    if (e == NULL && issuer != NULL) {
         e = vault_url_path(path, "issuer");
-        e = e == NULL ? err_add(vault_url_name(path, q->name), "issuer") : e;
+        e = e == NULL ? err_add(vault_url_name(path, issuer), "issuer") : e;
     }
     e = e == NULL ? vault_url_path(path, "public_key") : e;
     return e != NULL ? e : vault_url_end(path, ret);
 }
 
-static struct err *judge(const struct vault_query *q, const struct vault_http_answer *a)
+static struct err *judge(const char *mount, const char *issuer, const struct vault_http_answer *a)
 {
     AUTO(vault_json_free) json_t *root = NULL;
 
@@ -40,13 +42,13 @@ static struct err *judge(const struct vault_query *q, const struct vault_http_an
     }
     if (vault_api_is_status(e, 404) || vault_api_is_status(e, 400) || vault_api_is_forbidden(e)) {
         return err_add(e, "is an SSH engine with %s mounted at \"%s\"?",
-                       q->name != NULL ? "this issuer" : "a CA", q->mount);
+                       issuer != NULL ? "this issuer" : "a CA", mount);
     }
     return e;
 }
 
-/* The first line goes into the reply. */
-static struct err *put_line(const struct buf *body, struct buf *reply)
+/* The first of @body. */
+static struct err *put_line(const struct buf *body, struct buf *line)
 {
     const char *text = (const char *)body->data;
     size_t len = 0;
@@ -57,16 +59,15 @@ static struct err *put_line(const struct buf *body, struct buf *reply)
     if (len == 0 || len > LINE_MAX_BYTES) {
         return err_new(ERR_PROTOCOL, "the answer holds no public key");
     }
-    buf_put_string(reply, view_of(text, len));
-    return buf_check(reply, "a CA's public key");
+    buf_put(line, text, len);
+    return buf_check(line, "a CA's public key");
 }
 
-static struct err *ask(struct vault_look *look, size_t i, const char *path, struct vault_pool *pool)
+static struct err *ask(const struct vault_api *api, size_t i, const char *path,
+                       struct vault_pool *pool, struct vault_http_answer *answer)
 {
     AUTO(buf_deinit) struct buf url, connect_to;
-    AUTO(vault_http_answer_deinit) struct vault_http_answer answer = {0};
     struct vault_http_request request = {0};
-    const struct vault_api *api = &look->api;
     int64_t left = mono_left_ms(api->deadline), longest = api->server->request_timeout_ms;
 
     buf_init(&url, 0);
@@ -81,33 +82,48 @@ static struct err *ask(struct vault_look *look, size_t i, const char *path, stru
     request.timeout_ms = longest < left ? longest : left;
     request.pool = pool;
     request.cert = (struct vault_client_cert){0};
-    e = vault_http_do(api->http, &request, &answer);
-    e = e == NULL ? judge(look->query, &answer) : e;
-    return e != NULL ? e : put_line(&answer.body, look->request->reply);
+    return vault_http_do(api->http, &request, answer);
 }
 
-struct err *vault_serve_ca_key(struct vault_look *look)
+struct err *vault_ca_key_get(const struct vault_api *api, const char *mount, const char *issuer,
+                             struct buf *line)
 {
     AUTO(buf_deinit) struct buf path;
     AUTO(vault_pool_free) struct vault_pool *pool = NULL;
-    size_t n = vault_conf_addresses(look->api.server);
+    size_t n = vault_conf_addresses(api->server);
     const char *text = NULL;
+    bool is_settled = false;
 
     buf_init(&path, 0);
-    struct err *e = make_path(look->query, &path, &text);
+    struct err *e = make_path(mount, issuer, &path, &text);
 
     if (e == NULL) {
         e = vault_pool_new(&pool);
     }
-    if (e != NULL) {
-        return e;
-    }
-    for (size_t i = 0; i < n; i++) { /* another one knows no better than one that answered */
+    for (size_t i = 0; text != NULL && pool != NULL && i < n && !is_settled; i++) {
+        AUTO(vault_http_answer_deinit) struct vault_http_answer answer = {0};
+
         err_free(&e);
-        e = ask(look, i, text, pool);
-        if (e == NULL || (err_domain(e) == ERR_DOMAIN_HTTP && err_native_code(e) < 500)) {
-            break;
-        }
+        e = ask(api, i, text, pool, &answer);
+        e = e == NULL ? judge(mount, issuer, &answer) : e;
+        e = e == NULL ? put_line(&answer.body, line) : e;
+        /* another one knows no better than one that answered */
+        is_settled = e == NULL || (err_domain(e) == ERR_DOMAIN_HTTP && err_native_code(e) < 500);
     }
-    return err_add(e, "the public key of %s", look->query->mount);
+    return e;
+}
+
+struct err *vault_serve_ca_key(struct vault_look *look)
+{
+    const char *mount = look->query->mount != NULL ? look->query->mount : "";
+    AUTO(buf_deinit) struct buf line;
+
+    buf_init(&line, 0);
+    struct err *e = vault_ca_key_get(&look->api, mount, look->query->name, &line);
+
+    if (e != NULL) {
+        return err_add(e, "the public key of %s", mount);
+    }
+    buf_put_string(look->request->reply, buf_view(&line));
+    return buf_check(look->request->reply, "a CA's public key");
 }

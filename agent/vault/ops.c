@@ -62,6 +62,7 @@ void vault_ask_put(struct buf *b, uint32_t server, struct mono deadline, const c
     text_list_put(b, request->principals);
     put_options(b, request->critical);
     put_options(b, request->extensions);
+    buf_put_bool(b, request->role_may_choose);
 }
 
 struct err *vault_ask_get(struct rd *r, struct vault_ask *ret)
@@ -82,6 +83,7 @@ struct err *vault_ask_get(struct rd *r, struct vault_ask *ret)
     a.principals = text_list_get(r, SSH_CERT_PRINCIPALS_MAX);
     a.critical = get_options(r);
     a.extensions = get_options(r);
+    a.role_may_choose = rd_bool(r);
     if ((kind != SSH_CERT_USER && kind != SSH_CERT_HOST) || a.ttl_s < 0 || a.deadline.ms < 0) {
         rd_fail(r);
     }
@@ -116,6 +118,7 @@ void vault_answer_put(struct buf *b, const struct signer_answer *answer)
     buf_put_cstr(b, answer->request_id);
     buf_put_bool(b, answer->has_skew);
     buf_put_u64(b, (uint64_t)answer->skew_s);
+    buf_put_bool(b, answer->role_chose);
 }
 
 struct err *vault_answer_get(struct rd *r, struct signer_answer *ret, char **ret_request_id)
@@ -125,6 +128,7 @@ struct err *vault_answer_get(struct rd *r, struct signer_answer *ret, char **ret
 
     a.has_skew = rd_bool(r);
     a.skew_s = (int64_t)rd_u64(r);
+    a.role_chose = rd_bool(r);
     a.request_id = request_id;
     if (request_id == NULL || a.cert_line.len == 0 || view_has_nul(a.cert_line)) {
         rd_fail(r);

@@ -40,6 +40,7 @@ struct vault_ask {
     char *key_id;     /* NULL: the server's own */
     char **principals;
     struct ssh_cert_option *critical;   /* ends with a NULL name; NULL: not asked for */
+    bool role_may_choose;
     struct ssh_cert_option *extensions; /* likewise */
 };
 

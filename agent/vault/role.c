@@ -180,10 +180,32 @@ static void say_extensions(const json_t *role, struct words *w)
     }
 }
 
+/* What a user's certificate carries where nothing is said of extensions, and by whom it is signed. */
+static void say_default(const json_t *role, struct words *w)
+{
+    static const char least[] = "permit-pty";
+    const char *allowed = text_of(role, "allowed_extensions");
+    const char *issuer = text_of(role, "issuer_ref");
+
+    if (flag_of(role, "allow_user_certificates")) {
+        add(w, "; what Holdfast asks for by itself is %s alone, %s", least,
+            is_listed(allowed, "*", 1) || is_listed(allowed, least, sizeof least - 1)
+                ? "and a certificate has just that"
+                : "which the role does not let be chosen: a certificate has the role's own");
+    }
+    if (issuer[0] != '\0') {
+        add(w, "; the issuer \"%.100s\" signs", issuer);
+    }
+}
+
 static void put_facts(const json_t *role, struct vault_report *r)
 {
-    static const char *const texts[] = {"allowed_users", "default_user", "allowed_domains",
-                                        "allowed_extensions", "allowed_critical_options"};
+    static const char *const texts[] = {"allowed_users",
+                                        "default_user",
+                                        "allowed_domains",
+                                        "allowed_extensions",
+                                        "allowed_critical_options",
+                                        "issuer_ref"};
     static const char *const numbers[] = {"ttl", "max_ttl"};
     static const char *const flags[] = {"allow_user_certificates", "allow_host_certificates",
                                         "allowed_users_template"};
@@ -218,4 +240,5 @@ void vault_role_report(const json_t *role, const char *name, const char *princip
     say_principals(role, principals, &w, r);
     say_time(role, &w);
     say_extensions(role, &w);
+    say_default(role, &w);
 }

@@ -115,6 +115,7 @@ static struct err *sign(struct vault_server *server, const struct vault_worker *
         .request_id = done.request_id,
         .skew_s = done.skew_s,
         .has_skew = done.has_skew,
+        .role_chose = done.role_chose,
     };
 
     vault_answer_put(reply, &answer);

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <sys/queue.h>
 
+#include "vault/memo.h"
 #include "vault/ops.h"
 #include "vault/pool.h"
 
@@ -46,6 +47,7 @@ static void entry_free(struct entry *e)
 {
     vault_auth_free(&e->server.auth);
     vault_pool_free(&e->server.link.pool);
+    vault_memo_free(&e->server.link.memo);
     vault_conf_deinit(&e->server.conf);
     free(e);
 }
@@ -73,6 +75,9 @@ static struct err *entry_new(struct vault_servers *s, struct vault_conf *conf, s
 
     if (e == NULL) {
         e = vault_pool_new(&entry->server.link.pool);
+    }
+    if (e == NULL) {
+        e = vault_memo_new(&entry->server.link.memo);
     }
     if (e != NULL) {
         entry_free(entry);

@@ -1,16 +1,20 @@
 /*
- * One certificate: the request as the SSH engine wants it, and its answer. The certificate itself is
- * text that is passed on: whether it is what was asked for is for the agent to prove, which does not
- * trust this process more than it must.
+ * One certificate: the request as the SSH engine wants it, and its answer. Whether the certificate is
+ * what was asked for is for the agent to prove, which does not trust this process more than it must;
+ * only which issuer signed is looked at here, for it takes Vault to know an issuer's key.
  *
  * Lists that the agent left open are left out, because to the engine an absent list means "as the
- * role says", and to ask for more than that fails on strict roles.
+ * role says". A list of extensions that is a wish is asked for first; a role without it on its
+ * allowed_extensions refuses, and is then asked as it gives by itself. A list that is no wish is never
+ * asked for otherwise.
  */
 #include "vault/sign.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "vault/issuer.h"
+#include "vault/memo.h"
 #include "vault/url.h"
 
 enum { CERT_LINE_MAX_BYTES = 96 * 1024 };
@@ -55,7 +59,7 @@ static bool set_options(json_t *body, const char *name, const struct ssh_cert_op
     return json_object_set_new(body, name, options) == 0;
 }
 
-static struct err *make_body(const struct vault_ask *ask, json_t **ret)
+static struct err *make_body(const struct vault_ask *ask, bool role_chooses, json_t **ret)
 {
     AUTO(buf_deinit) struct buf principals;
     AUTO(vault_json_free) json_t *body = json_object();
@@ -73,7 +77,7 @@ static struct err *make_body(const struct vault_ask *ask, json_t **ret)
         !set(body, "cert_type", ask->kind == SSH_CERT_HOST ? "host" : "user") ||
         !set(body, "ttl", ask->ttl_s > 0 ? ttl : NULL) || !set(body, "key_id", ask->key_id) ||
         !set_options(body, "critical_options", ask->critical) ||
-        !set_options(body, "extensions", ask->extensions)) {
+        !set_options(body, "extensions", role_chooses ? NULL : ask->extensions)) {
         return err_new(ERR_INPUT, "a part of the request is not UTF-8 text");
     }
     *ret = take(&body);
@@ -82,18 +86,8 @@ static struct err *make_body(const struct vault_ask *ask, json_t **ret)
 
 static struct err *make_path(const struct vault_ask *ask, struct buf *path, const char **ret)
 {
-    struct err *e = NULL;
+    struct err *e = err_add(vault_url_path(path, ask->mount), "mount");
 
-    if (ask->issuer_ref != NULL) {
-        /* OpenBao 2.7: sign/<role> ignores an issuer_ref in the body, with a warning only */
-        e = err_new(ERR_UNSUPPORTED,
-                    "the issuer \"%s\" was asked for, but it is the role that says "
-                    "which issuer signs",
-                    ask->issuer_ref);
-    }
-    if (e == NULL) {
-        e = err_add(vault_url_path(path, ask->mount), "mount");
-    }
     if (e == NULL) {
         e = vault_url_path(path, "sign");
     }
@@ -144,7 +138,53 @@ static struct err *hint(struct err *e, const struct vault_ask *ask)
         return err_add(e, "is the SSH engine mounted at \"%s\"?", ask->mount);
     }
     if (vault_api_is_forbidden(e)) {
-        return err_add(e, "the login's policy has to allow \"update\" there");
+        return err_add(e, "the login's policy has to allow \"update\" there%s",
+                       ask->extensions != NULL ? ", with the parameter \"extensions\"" : "");
+    }
+    return e;
+}
+
+static struct err *post(struct vault_auth *auth, const struct vault_api *api,
+                        const struct vault_ask *ask, bool role_chooses,
+                        struct vault_api_answer *ret)
+{
+    AUTO(buf_deinit) struct buf path;
+    AUTO(vault_json_free) json_t *body = NULL;
+    struct vault_api_call call = {.method = "POST"};
+
+    buf_init(&path, 0);
+    struct err *e = make_path(ask, &path, &call.path);
+
+    if (e == NULL) {
+        e = make_body(ask, role_chooses, &body);
+        call.body = body;
+    }
+    return e != NULL ? e : hint(vault_auth_do(auth, api, &call, NULL, ret), ask);
+}
+
+/* OpenBao 2.7.2: 400 "extensions [permit-pty] are not on allowed list" */
+static bool is_refused_choice(const struct err *e)
+{
+    return vault_api_is_status(e, 400) && strstr(err_text(e), "extensions [") != NULL &&
+           strstr(err_text(e), "not on allowed list") != NULL;
+}
+
+static struct err *ask_role(struct vault_auth *auth, const struct vault_api *api,
+                            const struct vault_ask *ask, struct vault_api_answer *ret,
+                            bool *ret_role_chose)
+{
+    const enum vault_memo_kind kind = VAULT_MEMO_ROLE_CHOOSES;
+    struct vault_memo *memo = api->link->memo;
+    AUTO(auto_free) char *known =
+        ask->role_may_choose ? vault_memo_get(memo, kind, ask->mount, ask->role) : NULL;
+    struct err *e = post(auth, api, ask, known != NULL, ret);
+
+    *ret_role_chose = known != NULL;
+    if (ask->role_may_choose && known == NULL && is_refused_choice(e)) {
+        err_free(&e);
+        vault_memo_put(memo, kind, ask->mount, ask->role, "", VAULT_SIGN_CHOICE_MS);
+        e = post(auth, api, ask, true, ret);
+        *ret_role_chose = true;
     }
     return e;
 }
@@ -152,28 +192,30 @@ static struct err *hint(struct err *e, const struct vault_ask *ask)
 struct err *vault_sign(struct vault_auth *auth, const struct vault_api *api,
                        const struct vault_ask *ask, struct vault_signed *ret)
 {
-    AUTO(buf_deinit) struct buf path;
-    AUTO(vault_json_free) json_t *body = NULL;
     AUTO(vault_api_answer_deinit) struct vault_api_answer answer = {0};
-    struct vault_api_call call = {.method = "POST"};
-
-    buf_init(&path, 0);
-    struct err *e = make_path(ask, &path, &call.path);
+    AUTO(vault_issuer_deinit) struct vault_issuer issuer = {0};
+    AUTO(vault_signed_deinit) struct vault_signed s = {0};
+    bool role_chose = false;
+    struct err *e = ask->issuer_ref != NULL
+                        ? vault_issuer_find(api, ask->mount, ask->issuer_ref, &issuer)
+                        : NULL;
 
     if (e == NULL) {
-        e = make_body(ask, &body);
-        call.body = body;
+        e = ask_role(auth, api, ask, &answer, &role_chose);
     }
     if (e == NULL) {
-        e = hint(vault_auth_do(auth, api, &call, NULL, &answer), ask);
+        e = vault_sign_read(answer.root, &s);
     }
-    if (e == NULL) {
-        e = vault_sign_read(answer.root, ret);
+    if (e == NULL && ask->issuer_ref != NULL) {
+        e = vault_issuer_proves(&issuer, api, ask->role, s.cert_line);
     }
     if (e != NULL) {
         return err_add(e, "sign with %s/sign/%s", ask->mount, ask->role);
     }
-    ret->has_skew = answer.has_skew;
-    ret->skew_s = answer.skew_s;
+    s.has_skew = answer.has_skew;
+    s.skew_s = answer.skew_s;
+    s.role_chose = role_chose;
+    *ret = s;
+    s = (struct vault_signed){0};
     return NULL;
 }
