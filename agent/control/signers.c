@@ -32,10 +32,11 @@ static const char *vault_state(const struct vault_status *s)
 
 static json_t *vault_json(const struct signer *s, const struct vault_status *v)
 {
-    return json_pack("{s:o, s:o, s:o, s:s, s:o, s:o, s:o}", "name", control_json_text(s->name),
+    return json_pack("{s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o}", "name", control_json_text(s->name),
                      "kind", control_json_text(s->kind), "address", control_json_text(v->address),
                      "state", vault_state(v), "last_error", control_fault(v->last_error), "last_ok",
-                     control_json_time(v->last_ok), "skew_s",
+                     control_json_time(v->last_ok), "patience_until",
+                     control_json_time(v->patience_until), "skew_s",
                      control_json_int_or_null(v->has_skew, v->skew_s));
 }
 
@@ -81,10 +82,10 @@ static json_t *other_json(const struct control_deps *d, const struct signer *s)
     struct account a = account_of(d, s);
     const char *works = a.used ? "ok" : "never-used";
 
-    return json_pack("{s:o, s:o, s:n, s:s, s:o, s:o, s:n}", "name", control_json_text(s->name),
+    return json_pack("{s:o, s:o, s:n, s:s, s:o, s:o, s:n, s:n}", "name", control_json_text(s->name),
                      "kind", control_json_text(s->kind), "address", "state",
                      a.failure != NULL ? "failing" : works, "last_error", control_fault(a.failure),
-                     "last_ok", control_json_time(a.last_ok), "skew_s");
+                     "last_ok", control_json_time(a.last_ok), "patience_until", "skew_s");
 }
 
 json_t *control_signers_json(const struct control_deps *d)
@@ -107,6 +108,7 @@ void control_signer_warnings(const struct control_deps *d, json_t *warnings)
 {
     for (size_t i = 0; d->vault != NULL && i < vault_count(d->vault); i++) {
         char off[TEXT_DURATION_BYTES];
+        char until[WALL_TEXT_BYTES];
         struct vault_status v;
 
         vault_status(d->vault, i, &v);
@@ -115,6 +117,10 @@ void control_signer_warnings(const struct control_deps *d, json_t *warnings)
         if (v.has_skew && skew_s > SKEW_WARN_S) {
             control_warn(warnings, "the clock of %s is %s %s ours", v.name,
                          text_duration_of(skew_s, off), v.skew_s < 0 ? "behind" : "ahead of");
+        }
+        if (v.patience_until.s != 0) {
+            control_warn(warnings, "%s asks to be left alone until %s", v.name,
+                         wall_text(v.patience_until, until));
         }
     }
 }

@@ -1,19 +1,14 @@
 /*
- * Vault's and OpenBao's HTTP API as far as every call shares it: a JSON object in, a JSON object or
- * a list of errors out, and what each status means to us.
+ * Vault's and OpenBao's HTTP API as far as every call shares it: which address is asked, and what is
+ * done about an answer. answer.c says what that means; here what may pass is repeated, the next node is
+ * asked where it may do better, and a server that wants to be left alone is.
  *
- * A refusal has to reach people in Vault's own words, because only they say what the role wants;
- * and it has to reach the agent as a code that says whether time will mend it. Both happen in one
- * place, vault_api_read(), which is pure. Around it, vault_api_do() repeats what may pass.
- *
- * JSON holds tokens and secret ids: jansson gets memory that is wiped when it is freed, and bodies
- * are written into wiped buffers. Nothing here may put a body into an error or a log.
+ * Bodies hold tokens and secret ids: they are written into wiped buffers. Nothing here may put one into
+ * an error or a log.
  */
 #include "vault/api.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <strings.h>
 #include <sys/random.h>
 #include <time.h>
 
@@ -21,195 +16,12 @@
 #include "vault/retry.h"
 #include "vault/url.h"
 
-enum { WORDS_MAX_BYTES = 500, DEFAULT_TIMEOUT_MS = 10000, CONNECT_MS = 3000, SIGN_MS = 10000 };
-
-#define SEALED "Vault is sealed"
-
-/* --- JSON ------------------------------------------------------------------------------------- */
-
-static void *wiped_malloc(size_t size)
-{
-    size_t *p = malloc(size + 2 * sizeof *p); /* two words keep the alignment of malloc() */
-
-    if (p == NULL) {
-        return NULL;
-    }
-    p[0] = size;
-    return p + 2;
-}
-
-static void wiped_free(void *memory)
-{
-    if (memory != NULL) {
-        size_t *p = (size_t *)memory - 2;
-
-        explicit_bzero(memory, p[0]);
-        free(p);
-    }
-}
-
-void vault_api_init(void)
-{
-    json_set_alloc_funcs(wiped_malloc, wiped_free);
-    json_object_seed(0);
-}
-
-void vault_json_free(json_t **j)
-{
-    json_decref(*j);
-    *j = NULL;
-}
-
-struct err *vault_json_text(const json_t *object, const char *name, const char **ret)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-
-    if (text == NULL || *text == '\0') {
-        return err_new(ERR_PROTOCOL, "Vault's answer has no \"%s\"", name);
-    }
-    *ret = text;
-    return NULL;
-}
-
-static int put_json(const char *p, size_t len, void *arg)
-{
-    buf_put(arg, p, len);
-    return 0;
-}
-
-void vault_api_answer_deinit(struct vault_api_answer *a)
-{
-    vault_json_free(&a->root);
-}
-
-/* --- what an answer means ----------------------------------------------------------------------- */
-
-/* White space of any kind becomes one space, so that words over several lines stay one clause. */
-static void add_words(char *words, const char *text)
-{
-    size_t len = strlen(words);
-    bool gap = len > 0;
-
-    if (gap && len + 2 < WORDS_MAX_BYTES) {
-        words[len++] = ';';
-    }
-    for (; *text != '\0' && len + 2 < WORDS_MAX_BYTES; text++) {
-        if (strchr(" \t\r\n", *text) != NULL) {
-            gap = len > 0;
-            continue;
-        }
-        if (gap) {
-            words[len++] = ' ';
-        }
-        gap = false;
-        words[len++] = *text;
-    }
-    words[len] = '\0';
-}
-
-/* {"errors": ["...", ...]}; some answers carry data and warnings instead, which say nothing. */
-static void words_at(const json_t *root, const char *name, char words[WORDS_MAX_BYTES])
-{
-    const json_t *list = json_object_get(root, name);
-
-    words[0] = '\0';
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const char *text = json_string_value(json_array_get(list, i));
-
-        if (text != NULL) {
-            add_words(words, text);
-        }
-    }
-}
-
-static void words_of(struct view body, char words[WORDS_MAX_BYTES])
-{
-    AUTO(vault_json_free) json_t *root = json_loadb((const char *)body.p, body.len, 0, NULL);
-
-    words_at(root, "errors", words);
-}
-
-char *vault_api_warnings(const json_t *root)
-{
-    char words[WORDS_MAX_BYTES];
-
-    words_at(root, "warnings", words);
-    return words[0] != '\0' ? text_safe(view_cstr(words)) : NULL;
-}
-
-static enum err_code code_of(unsigned status, const char *words)
-{
-    switch (status) {
-    case 400: /* OpenBao 2.7 and Vault have no 404 for a role */
-        return strncasecmp(words, "unknown role", 12) == 0 ? ERR_NOT_FOUND : ERR_DENIED;
-    case 403:
-        return ERR_DENIED;
-    case 404:
-        return ERR_NOT_FOUND;
-    case 405:
-        return ERR_UNSUPPORTED;
-    case 412: /* Vault Enterprise: this node has not seen the state yet */
-    case 429:
-        return ERR_BUSY;
-    default:
-        return ERR_REMOTE;
-    }
-}
-
-static struct err *refusal(unsigned status, struct view body)
-{
-    char words[WORDS_MAX_BYTES];
-    char name[16];
-
-    words_of(body, words);
-    snprintf(name, sizeof name, "HTTP %u", status);
-    if (status == 503 && strstr(words, "sealed") != NULL) {
-        return err_native(ERR_REMOTE, ERR_DOMAIN_HTTP, status, name, SEALED);
-    }
-    if (words[0] != '\0') {
-        return err_native(code_of(status, words), ERR_DOMAIN_HTTP, status, name, "Vault says: %s",
-                          words);
-    }
-    bool page = body.len > 0 && body.p[0] == '<';
-
-    return err_native(code_of(status, words), ERR_DOMAIN_HTTP, status, name,
-                      page ? "the answer is a page for people, with status %u: that is not Vault, "
-                             "but perhaps a proxy in front of it"
-                           : "Vault answers with status %u and no reason",
-                      status);
-}
-
-struct err *vault_api_read(unsigned status, struct view body, json_t **ret)
-{
-    json_error_t why;
-
-    if (status < 200 || status > 299) {
-        return refusal(status, body);
-    }
-    if (body.len == 0) {
-        *ret = NULL;
-        return NULL;
-    }
-    json_t *root = json_loadb((const char *)body.p, body.len, JSON_REJECT_DUPLICATES, &why);
-
-    if (!json_is_object(root)) {
-        json_decref(root);
-        return err_native(ERR_PROTOCOL, ERR_DOMAIN_HTTP, status, NULL,
-                          "the answer is not a JSON object: is this the address of a Vault?");
-    }
-    *ret = root;
-    return NULL;
-}
-
-bool vault_api_is_status(const struct err *e, unsigned status)
-{
-    return e != NULL && err_domain(e) == ERR_DOMAIN_HTTP && err_native_code(e) == status;
-}
-
-bool vault_api_is_forbidden(const struct err *e)
-{
-    return vault_api_is_status(e, 403);
-}
+enum {
+    DEFAULT_TIMEOUT_MS = 10000,
+    CONNECT_MS = 3000,
+    SIGN_MS = 10000,
+    LEFT_ALONE_MAX_MS = 3600 * 1000
+};
 
 /* --- one call ----------------------------------------------------------------------------------- */
 
@@ -254,6 +66,9 @@ struct outcome {
 
 static enum vault_failure failure_of(const struct err *e, const struct outcome *o, bool once)
 {
+    if (err_is(e, ERR_BUSY) && o->unsent) {
+        return VAULT_FAIL_LIMITED; /* by what it said before */
+    }
     if (err_domain(e) == ERR_DOMAIN_HTTP && !once) {
         if (o->status == 429 || o->status == 412) {
             return VAULT_FAIL_LIMITED;
@@ -389,6 +204,35 @@ static struct err *try_round(const struct vault_api *api, const struct vault_api
     }
 }
 
+static struct err *told_before(unsigned status)
+{
+    char name[16];
+
+    snprintf(name, sizeof name, "HTTP %u", status);
+    return err_native(ERR_BUSY, ERR_DOMAIN_HTTP, status, name, "so it said when it was asked last");
+}
+
+/* A round, unless the server wants to be left alone, by whomever. */
+static struct err *try_if_welcome(const struct vault_api *api, const struct vault_api_call *call,
+                                  struct view body, struct vault_api_answer *ret, struct outcome *o)
+{
+    int64_t left_ms = mono_left_ms((struct mono){atomic_load(&api->link->not_before_ms)});
+
+    if (left_ms > 0) {
+        *o = (struct outcome){.retry_after_ms = left_ms, .unsent = true};
+        return told_before(atomic_load(&api->link->told_with));
+    }
+    struct err *e = try_round(api, call, body, ret, o);
+
+    if (e != NULL && o->retry_after_ms > 0 && (o->status == 429 || o->status >= 500)) {
+        int64_t ms = o->retry_after_ms < LEFT_ALONE_MAX_MS ? o->retry_after_ms : LEFT_ALONE_MAX_MS;
+
+        atomic_store(&api->link->told_with, o->status);
+        atomic_store(&api->link->not_before_ms, mono_in(ms).ms);
+    }
+    return e;
+}
+
 static void sleep_ms(int64_t ms)
 {
     struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
@@ -407,9 +251,17 @@ static uint32_t seed(void)
     return s;
 }
 
-static bool is_sealed(const struct err *e)
+/* Our caller has more time than we. */
+static struct err *give_up(struct err *e, const struct outcome *o, unsigned attempt)
 {
-    return vault_api_is_status(e, 503) && strstr(err_text(e), SEALED) != NULL;
+    char time[TEXT_DURATION_BYTES];
+    int64_t patience_s = o->retry_after_ms > 0 ? (o->retry_after_ms + 999) / 1000 : 0;
+
+    if (patience_s > 0) {
+        e = err_add(err_set_patience(e, patience_s), "it asks to be left alone for %s",
+                    text_duration_of(patience_s, time));
+    }
+    return attempt > 0 ? err_add(e, "after %u tries", attempt + 1) : e;
 }
 
 static struct err *repeat(const struct vault_api *api, const struct vault_api_call *call,
@@ -417,14 +269,15 @@ static struct err *repeat(const struct vault_api *api, const struct vault_api_ca
 {
     for (unsigned attempt = 0;; attempt++) {
         struct outcome o;
-        struct err *e = try_round(api, call, body, ret, &o);
+        struct err *e = try_if_welcome(api, call, body, ret, &o);
 
         if (e == NULL) {
             return NULL;
         }
         int64_t wait = vault_retry_wait_ms(&(struct vault_try){
-            .failure = api->sealed_is_final && is_sealed(e) ? VAULT_FAIL_FINAL
-                                                            : failure_of(e, &o, call->once),
+            .failure = api->sealed_is_final && vault_api_is_sealed(e)
+                           ? VAULT_FAIL_FINAL
+                           : failure_of(e, &o, call->once),
             .attempt = attempt,
             .retry_after_ms = o.retry_after_ms,
             .left_ms = mono_left_ms(api->deadline),
@@ -432,12 +285,17 @@ static struct err *repeat(const struct vault_api *api, const struct vault_api_ca
         });
 
         if (wait < 0) {
-            e = err_set_patience(e, (o.retry_after_ms + 999) / 1000); /* our caller has more time */
-            return attempt > 0 ? err_add(e, "after %u tries", attempt + 1) : e;
+            return give_up(e, &o, attempt);
         }
         err_free(&e);
         sleep_ms(wait);
     }
+}
+
+static int put_json(const char *p, size_t len, void *arg)
+{
+    buf_put(arg, p, len);
+    return 0;
 }
 
 struct err *vault_api_do(const struct vault_api *api, const struct vault_api_call *call,

@@ -13,6 +13,8 @@ struct vault_link {
     struct vault_memo *memo;
     atomic_llong skew_s; /* how far its clock is ahead of ours, when it answered last */
     atomic_bool has_skew;
+    atomic_llong not_before_ms; /* until then (struct mono) it wants to be left alone, ... */
+    atomic_uint told_with;      /* ... as it said with this HTTP status */
 };
 
 /** Who calls, on behalf of one request of the agent. All is borrowed. */
@@ -53,6 +55,8 @@ void vault_api_init(void);
  * vault_api_do() - a call to Vault, repeated where that helps and time allows
  * Of several addresses the last good one is asked first; one that is unreachable, sealed, or sends
  * elsewhere is passed over for the next at once. Each gets 3 s to be connected to, where there are more.
+ * Who asks to be left alone (Retry-After) hears of no worker until then, for an hour at most: what would
+ * take too long to wait for fails at once, and says so with the patience of base/patience.h.
  * @ret: the answer (caller ends it with vault_api_answer_deinit()), written on success only
  * Errors carry Vault's own words and the HTTP status: DENIED (400, 403), NOT_FOUND (404),
  * UNSUPPORTED (405), BUSY (429), REMOTE (5xx, redirects), PROTOCOL (not Vault's JSON); and
@@ -71,6 +75,8 @@ char *vault_api_warnings(const json_t *root);
 
 /** vault_api_is_forbidden() - is this Vault's 403 */
 bool vault_api_is_forbidden(const struct err *e);
+/** vault_api_is_sealed() - is this a sealed server's word; false for NULL */
+bool vault_api_is_sealed(const struct err *e);
 /** vault_api_is_status() - did an answer with this HTTP status cause @e; false for NULL */
 bool vault_api_is_status(const struct err *e, unsigned status);
 

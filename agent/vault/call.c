@@ -7,6 +7,7 @@
  */
 #include <stdlib.h>
 
+#include "base/patience.h"
 #include "vault/client.h"
 
 enum { GRACE_MS = 2000, NAMES_AT_FIRST = 64, NAMES_MAX = 1000000 };
@@ -178,7 +179,11 @@ static void note(struct vault_client_server *s, const struct err *e,
     s->used = true;
     err_free(&s->last_error);
     s->last_error = err_copy(e);
+    if (e != NULL && err_patience_s(e) > 0) {
+        s->patience_until = (struct wall){wall_now().s + err_patience_s(e)};
+    }
     if (answer != NULL) {
+        s->patience_until = (struct wall){0};
         s->last_ok = wall_now();
         s->has_skew = answer->has_skew;
         s->skew_s = answer->skew_s;

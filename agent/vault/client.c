@@ -448,6 +448,7 @@ void vault_status(const struct vault *v, size_t i, struct vault_status *ret)
         .last_ok = s->last_ok,
         .skew_s = s->skew_s,
         .has_skew = s->has_skew,
+        .patience_until = {s->patience_until.s > wall_now().s ? s->patience_until.s : 0},
     };
 }
 

@@ -27,6 +27,7 @@ struct vault_client_server {
     struct wall last_ok;
     int64_t skew_s;
     bool has_skew;
+    struct wall patience_until; /* that the last error which named a time asked for; 0: none */
 };
 
 /** One request on its way; on its vault's list until it is answered or cancelled. */

@@ -3,7 +3,8 @@
  *
  * The wait doubles from 250 ms to 8 s, and each client takes a share of it between a half and the
  * whole, by its seed: a server that comes back is not met by all its clients at once. A server that
- * names a time gets at least that. A wait that would not leave time for another try is not begun.
+ * names a time gets at least that; one longer than we wait ourselves is for whoever asked us to keep, who
+ * can say so meanwhile. A wait that would not leave time for another try is not begun.
  */
 #include "vault/retry.h"
 
@@ -22,8 +23,8 @@ int64_t vault_retry_wait_ms(const struct vault_try *t)
     int64_t longest = (int64_t)FIRST_MS << t->attempt;
     int64_t wait = share_of(longest < LONGEST_MS ? longest : LONGEST_MS, t->seed);
 
-    if (t->retry_after_ms > t->left_ms) {
-        return -1; /* before the sum below: it may be as large as it likes */
+    if (t->retry_after_ms > LONGEST_MS) {
+        return -1;
     }
     if (t->retry_after_ms > 0) {
         wait = t->retry_after_ms + share_of(FIRST_MS, t->seed);

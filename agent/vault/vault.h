@@ -142,6 +142,7 @@ struct vault_status {
     struct wall last_ok;          /* 0 when never */
     int64_t skew_s;
     bool has_skew;
+    struct wall patience_until; /* it asked to be left alone until then; 0: it does not */
 };
 size_t vault_count(const struct vault *v);
 void vault_status(const struct vault *v, size_t i, struct vault_status *ret);

@@ -1,10 +1,12 @@
-"""Servers for answers that a real OpenBao does not give."""
+"""Servers for answers that a real OpenBao does not give, or not when a test wants them."""
 
+import http.client
 import http.server
 import json
 import socket
 import ssl
 import threading
+import time
 
 
 class SilentServer:
@@ -50,7 +52,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _serve(self):
         fake, self._date = self.server.fake, None
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        fake.requests.append({"path": self.path, "headers": dict(self.headers), "body": body})
+        request = {"method": self.command, "path": self.path, "headers": dict(self.headers),
+                   "body": body, "at": time.monotonic()}
+        fake.requests.append(request)
         if self.path in fake.endless:
             self._send_much(fake.endless[self.path])
             return
@@ -61,7 +65,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             except OSError:
                 pass  # the client has had enough
             return
-        status, headers, body = fake.next_answer(self.path)
+        status, headers, body = fake.answer_to(request)
         headers = dict(headers)
         self._date = headers.pop("Date", None)
         self.send_response(status)
@@ -110,6 +114,9 @@ class FakeVault:
             except OSError:
                 pass  # it has ended
 
+    def answer_to(self, request):
+        return self.next_answer(request["path"])
+
     def next_answer(self, path):
         answer = self.answers.get(path, (403, {}, b'{"errors": ["permission denied"]}'))
         if isinstance(answer, list):
@@ -141,6 +148,30 @@ class FakeVault:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+class Front(FakeVault):
+    """In front of a real server: what comes in goes on to it, with .adds in its headers, and what it
+    answers comes back. While there is .instead, that is the answer, and nothing goes on."""
+
+    def __init__(self, ca, bao):
+        super().__init__(ca)
+        self.adds, self.instead, self._bao = {}, None, bao
+        self._tls = ssl.create_default_context(cafile=str(bao.ca_path))
+
+    def answer_to(self, request):
+        if self.instead:
+            return self.instead
+        behind = http.client.HTTPSConnection("127.0.0.1", self._bao.port, context=self._tls, timeout=30)
+        try:
+            behind.request(request["method"], request["path"], request["body"],
+                           {**request["headers"], **self.adds})
+            answer = behind.getresponse()
+            kept = {name: answer.headers[name] for name in ("Content-Type", "Date", "Location")
+                    if name in answer.headers}
+            return answer.status, kept, answer.read()
+        finally:
+            behind.close()
 
 
 class Tunnel:

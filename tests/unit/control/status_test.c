@@ -103,6 +103,11 @@ static void test_signers(void **state)
     ask_status();
     assert_text("signers.0.state", "never-used");
     assert_null_at("signers.0.skew_s");
+    assert_null_at("signers.0.patience_until");
+    fake.vault[0].patience_until = (struct wall){1800000000};
+    ask_status();
+    assert_text("signers.0.patience_until", "2027-01-15T08:00:00Z");
+    assert_warned("corp asks to be left alone until 2027-01-15T08:00:00Z");
 }
 
 static void test_too_many_keys(void **state)

@@ -66,7 +66,12 @@ static void the_servers_own_time_is_kept(void **state)
     for (t.seed = 0; t.seed < 2000; t.seed++) {
         assert_in_range(vault_retry_wait_ms(&t), 3000 + 125, 3000 + 250);
     }
-    t.left_ms = 3000;
+    t.retry_after_ms = 8000;
+    assert_in_range(vault_retry_wait_ms(&t), 8000 + 125, 8000 + 250);
+    t.left_ms = 8000;
+    assert_int_equal(vault_retry_wait_ms(&t), -1);
+    t.left_ms = INT64_MAX;
+    t.retry_after_ms = 8001; /* the agent's schedule keeps that */
     assert_int_equal(vault_retry_wait_ms(&t), -1);
     t.retry_after_ms = INT64_MAX;
     assert_int_equal(vault_retry_wait_ms(&t), -1);
