@@ -45,8 +45,6 @@ struct yaml_tree {
  * Errors: INPUT ("NAME:LINE: ..."), LIMIT */
 struct err *yaml_tree_read(const char *name, struct view text, struct yaml_tree **ret) MUST_CHECK;
 void yaml_tree_free(struct yaml_tree **t);
-/** yaml_tree_at() - the entry of a map; NULL when there is none, or @t is NULL or no map */
-const struct yaml_tree *yaml_tree_at(const struct yaml_tree *t, const char *key);
 
 /** The words a strict boolean may have: enum values 0 and 1. */
 extern const cyaml_strval_t yaml_bool_words[];

@@ -221,13 +221,3 @@ struct err *yaml_tree_read(const char *name, struct view text, struct yaml_tree 
     }
     return e;
 }
-
-const struct yaml_tree *yaml_tree_at(const struct yaml_tree *t, const char *key)
-{
-    for (size_t i = 0; t != NULL && t->type == YAML_TREE_MAP && i < t->n; i++) {
-        if (text_eq(t->entries[i]->key, key)) {
-            return t->entries[i];
-        }
-    }
-    return NULL;
-}

@@ -117,12 +117,9 @@ struct identity_use {
                                     not been seen since the start */
     const struct ssh_cert *cert; /* NULL: the plain key */
 };
-/** identity_lookup() - one hash look-up: a plain key blob, a current certificate, or one of up to two
- * previous ones that is still valid. False when we do not hold it */
-bool identity_lookup(const struct identity_set *s, struct view blob, struct identity_use *ret);
-
-/** identity_lookup_for() - the same among those identities that @is_wanted says yes to: several may
- * have one key */
+/** identity_lookup_for() - one hash look-up: a plain key blob, a current certificate, or one of up to
+ * two previous ones that is still valid, of an identity that @is_wanted (NULL: any) says yes to, as
+ * several may have one key. False when we do not hold it */
 bool identity_lookup_for(const struct identity_set *s, struct view blob,
                          bool (*is_wanted)(const void *arg, const struct identity *i),
                          const void *arg, struct identity_use *ret);

@@ -141,11 +141,6 @@ bool identity_lookup_for(const struct identity_set *s, struct view blob,
     return true;
 }
 
-bool identity_lookup(const struct identity_set *s, struct view blob, struct identity_use *ret)
-{
-    return identity_lookup_for(s, blob, NULL, NULL, ret);
-}
-
 const struct identity_offer_line *identity_offers(const struct identity_set *s, size_t *ret_n,
                                                   uint64_t *ret_generation)
 {

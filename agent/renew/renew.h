@@ -12,8 +12,6 @@ enum schedule_class {
     SCHEDULE_REFUSED, /* 403, wrong role or mount: will not mend itself */
 };
 enum schedule_class schedule_class_of(enum err_code code);
-/** schedule_class_name() - "away", "limited", "wrong", "refused" */
-const char *schedule_class_name(enum schedule_class c);
 
 /** What the schedule knows of one certificate. Pure data: no clock, no randomness of its own. */
 struct schedule_input {

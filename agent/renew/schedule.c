@@ -104,18 +104,6 @@ enum schedule_class schedule_class_of(enum err_code code)
     }
 }
 
-const char *schedule_class_name(enum schedule_class c)
-{
-    static const char *const names[] = {
-        [SCHEDULE_AWAY] = "away",
-        [SCHEDULE_LIMITED] = "limited",
-        [SCHEDULE_WRONG] = "wrong",
-        [SCHEDULE_REFUSED] = "refused",
-    };
-
-    return names[c];
-}
-
 static uint64_t try_seed(const struct schedule_input *in)
 {
     return mix(in->seed ^ mix(in->failures));

@@ -35,21 +35,11 @@ struct err *ssh_cert_from_line(const char *line, struct ssh_cert **ret)
     return err_is(e, ERR_PROTOCOL) ? err_recode(e, ERR_INPUT) : e;
 }
 
-struct ssh_cert *ssh_cert_copy(const struct ssh_cert *c)
-{
-    struct ssh_cert *shared = (struct ssh_cert *)c; /* only the counter ever changes */
-
-    if (shared != NULL) {
-        atomic_fetch_add(&shared->refs, 1);
-    }
-    return shared;
-}
-
 void ssh_cert_free(struct ssh_cert **cp)
 {
     struct ssh_cert *c = take(cp);
 
-    if (c == NULL || atomic_fetch_sub(&c->refs, 1) != 1) {
+    if (c == NULL) {
         return;
     }
     free(c->fields.key_id);

@@ -32,8 +32,6 @@ struct err *ssh_cert_from_blob(struct view blob, struct ssh_cert **ret) MUST_CHE
 /** ssh_cert_from_line() - "ecdsa-...-cert-v01@openssh.com base64 [comment]", a newline allowed
  * Errors: INPUT (not such a line, or no certificate in it), UNSUPPORTED, LIMIT */
 struct err *ssh_cert_from_line(const char *line, struct ssh_cert **ret) MUST_CHECK;
-/** ssh_cert_copy() - one more owner of the same certificate: cheap, cannot fail; NULL for NULL */
-struct ssh_cert *ssh_cert_copy(const struct ssh_cert *c);
 void ssh_cert_free(struct ssh_cert **c);
 
 /** ssh_cert_fields() - borrowed from the certificate */

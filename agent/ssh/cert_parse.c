@@ -184,7 +184,6 @@ struct err *ssh_cert_from_blob(struct view blob, struct ssh_cert **ret)
     if (c == NULL) {
         return err_nomem();
     }
-    atomic_init(&c->refs, 1);
     c->blob = view_of(view_dup(blob), blob.len);
     if (c->blob.p == NULL) {
         return err_nomem();

@@ -2,12 +2,9 @@
 #define HF_SSH_CERT_PRIV_H
 
 /* Between the files of ssh/ only. */
-#include <stdatomic.h>
-
 #include "ssh/cert.h"
 
 struct ssh_cert {
-    atomic_uint refs;
     struct view blob; /* owned; the views below point into it */
     struct view tbs;  /* what the CA signed */
     struct view signature;

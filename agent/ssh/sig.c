@@ -98,11 +98,6 @@ bool ssh_scheme_fits(enum scheme scheme, enum ssh_key_type type)
     return false;
 }
 
-unsigned ssh_alg_hash_bits(enum ssh_alg alg)
-{
-    return algs[alg].hash_bits;
-}
-
 static const EVP_MD *hash_of(enum ssh_alg alg)
 {
     switch (algs[alg].hash_bits) {

@@ -35,8 +35,6 @@ enum ssh_alg ssh_alg_default(enum ssh_key_type type);
 bool ssh_alg_scheme(enum ssh_alg alg, enum scheme *ret);
 /** ssh_scheme_fits() - may this key type sign by this scheme */
 bool ssh_scheme_fits(enum scheme scheme, enum ssh_key_type type);
-/** ssh_alg_hash_bits() - 256, 384, 512, 160; 0 for Ed25519, which takes the whole message */
-unsigned ssh_alg_hash_bits(enum ssh_alg alg);
 /** ssh_alg_digest() - hash @data as @alg wants it, into @out[64]; returns bytes, 0 for Ed25519
  * (and when OpenSSL has no such hash) */
 size_t ssh_alg_digest(enum ssh_alg alg, struct view data, uint8_t out[64]);

@@ -24,17 +24,18 @@ static void shape(void **state)
     assert_null(yaml_tree_read("f", view_cstr(sample), &t));
     assert_int_equal(t->type, YAML_TREE_MAP);
     assert_int_equal(t->n, 3);
-    assert_string_equal(yaml_tree_at(t, "a")->text, "1");
-    assert_true(yaml_tree_at(t, "a")->plain);
-    const struct yaml_tree *b = yaml_tree_at(t, "b");
+    const struct yaml_tree *a = t->entries[0], *b = t->entries[1], *c = t->entries[2];
 
+    assert_string_equal(a->key, "a");
+    assert_string_equal(a->text, "1");
+    assert_true(a->plain);
+    assert_string_equal(b->key, "b");
     assert_int_equal(b->type, YAML_TREE_LIST);
     assert_int_equal(b->entries[1]->line, 4);
     assert_string_equal(b->entries[1]->tag, "!vault");
     assert_false(b->entries[1]->plain);
-    assert_string_equal(yaml_tree_at(yaml_tree_at(t, "c"), "d")->text, "~");
-    assert_null(yaml_tree_at(b, "d"));
-    assert_null(yaml_tree_at(NULL, "d"));
+    assert_string_equal(c->entries[0]->key, "d");
+    assert_string_equal(c->entries[0]->text, "~");
 }
 
 static void refuses(const char *text, enum err_code code, const char *part)

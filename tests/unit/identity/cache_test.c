@@ -62,12 +62,12 @@ static void lists_without_token_and_vault(void **state)
     assert_int_equal(identity_cert_state(fixture_cert(f)), IDENTITY_CERT_ACTIVE);
     assert_int_equal(identity_cert_received(fixture_cert(f)).s, received.s);
     assert_null(identity_warning(identity_at(f->set, 0), 0));
-    assert_true(identity_lookup(f->set, ssh_key_blob(f->web->public), &use));
+    assert_true(fixture_lookup(f, ssh_key_blob(f->web->public), &use));
     assert_null(use.key);
     f->remote.find_fails = 0;
     identity_set_refresh(f->set);
     assert_int_equal(fixture_offers(f), 2);
-    assert_true(identity_lookup(f->set, ssh_key_blob(f->web->public), &use));
+    assert_true(fixture_lookup(f, ssh_key_blob(f->web->public), &use));
     assert_ptr_equal(use.key, f->web);
 }
 

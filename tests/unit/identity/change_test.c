@@ -61,7 +61,7 @@ static void one_that_comes_is_offered_at_once(void **state)
     assert_int_equal(n, 2);
     assert_true(after != before);
     assert_string_equal(lines[1].comment, "second");
-    assert_true(identity_lookup(f->set, lines[1].blob, &use));
+    assert_true(fixture_lookup(f, lines[1].blob, &use));
     assert_string_equal(identity_scope(use.identity), "org/acme");
     fake_pass(0);
     assert_int_equal(f->changes, 1);
@@ -100,7 +100,7 @@ static void one_that_goes_takes_all_with_it(void **state)
     assert_int_equal(identity_count(f->set), 0);
     assert_null(identity_find(f->set, "web"));
     assert_int_equal(fixture_offers(f), 0);
-    assert_false(identity_lookup(f->set, ssh_key_blob(f->web->public), &use));
+    assert_false(fixture_lookup(f, ssh_key_blob(f->web->public), &use));
     assert_string_equal(identity_name(i), "web");
     assert_int_equal(identity_certs(i), 0);
     assert_null(identity_remote_key(i));
@@ -164,7 +164,7 @@ static void other_principals_drop_it(void **state)
     f->principals[1] = NULL;
     put(f);
     assert_false(has_current(f));
-    assert_false(identity_lookup(f->set, ssh_cert_blob(was), &use));
+    assert_false(fixture_lookup(f, ssh_cert_blob(was), &use));
     assert_int_equal(fixture_offers(f), 1); /* the plain key */
 }
 
@@ -231,8 +231,8 @@ static void another_key_keeps_nothing(void **state)
     f->conf[0].key_uri = "other";
     put(f);
     assert_false(has_current(f));
-    assert_false(identity_lookup(f->set, ssh_key_blob(f->web->public), &use));
-    assert_true(identity_lookup(f->set, ssh_key_blob(other->public), &use));
+    assert_false(fixture_lookup(f, ssh_key_blob(f->web->public), &use));
+    assert_true(fixture_lookup(f, ssh_key_blob(other->public), &use));
     f->conf[0].key_uri = "absent";
     put(f);
     assert_int_equal(fixture_offers(f), 0);
@@ -310,7 +310,7 @@ static void two_identities_of_one_key_are_both_found(void **state)
     identity_set_remove(f->set, "web");
     struct identity_use use;
 
-    assert_true(identity_lookup(f->set, ssh_key_blob(f->web->public), &use));
+    assert_true(fixture_lookup(f, ssh_key_blob(f->web->public), &use));
     assert_string_equal(identity_name(use.identity), "same");
 }
 

@@ -127,6 +127,11 @@ static inline void fixture_give(struct fixture *f, int64_t ttl_s)
     fake_ok(fixture_answer(f, &c));
 }
 
+static inline bool fixture_lookup(struct fixture *f, struct view blob, struct identity_use *ret)
+{
+    return identity_lookup_for(f->set, blob, NULL, NULL, ret);
+}
+
 static inline size_t fixture_offers(struct fixture *f)
 {
     size_t n = 0;

@@ -58,8 +58,8 @@ static void what_is_held_signs_though_not_offered(void **state)
 
     f->conf[0].offer = IDENTITY_OFFER_CERTIFICATE;
     fixture_start(f);
-    assert_true(identity_lookup(f->set, ssh_key_blob(f->web->public), &use));
-    assert_false(identity_lookup(f->set, ssh_key_blob(f->ca->public), &use));
+    assert_true(fixture_lookup(f, ssh_key_blob(f->web->public), &use));
+    assert_false(fixture_lookup(f, ssh_key_blob(f->ca->public), &use));
 }
 
 static void the_generation_follows_changes(void **state)

@@ -19,7 +19,7 @@ static int set_up(void **state)
     fixture_init(&a.f);
     fixture_start(&a.f);
     fixture_give(&a.f, 3600);
-    assert_true(identity_lookup(a.f.set, ssh_key_blob(a.f.web->public), &a.use));
+    assert_true(fixture_lookup(&a.f, ssh_key_blob(a.f.web->public), &a.use));
     a.payload = (struct ssh_payload){.kind = SSH_PAYLOAD_USERAUTH,
                                      .session_id = view_cstr("session"),
                                      .user = view_cstr("root"),
@@ -73,7 +73,7 @@ static void a_login_names_the_key_in_any_of_its_forms(void **state)
     allowed(a);
     a->payload.key_blob = cert_blob(a);
     allowed(a); /* plain key signs, the login names the certificate */
-    assert_true(identity_lookup(a->f.set, cert_blob(a), &a->use));
+    assert_true(fixture_lookup(&a->f, cert_blob(a), &a->use));
     allowed(a);
     a->payload.key_blob = ssh_key_blob(a->f.web->public);
     allowed(a);
@@ -168,7 +168,7 @@ static void an_exchange_hash_is_for_host_keys_alone(void **state)
     }
     a->f.wants[0].request.kind = SSH_CERT_HOST;
     fake_ok(identity_set_put(a->f.set, &a->f.conf[0]));
-    assert_true(identity_lookup(a->f.set, ssh_key_blob(a->f.web->public), &a->use));
+    assert_true(fixture_lookup(&a->f, ssh_key_blob(a->f.web->public), &a->use));
     for (size_t len = 0; len <= 128; len++) {
         a->payload.len = len;
         if (len == 32 || len == 48 || len == 64) {

@@ -271,7 +271,6 @@ static void who_asks_for_patience_gets_it(void **state)
         assert_in_range(schedule_next(&in), least, least + least / 4);
     }
     assert_int_equal(schedule_class_of(ERR_BUSY), SCHEDULE_LIMITED);
-    assert_string_equal(schedule_class_name(SCHEDULE_LIMITED), "limited");
 }
 
 static void no_clock_asks_for_what_sleeps(void **state)
