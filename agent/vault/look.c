@@ -70,7 +70,7 @@ uint64_t vault_check(struct vault *v, const struct vault_check *check, vault_ste
     return vault_send_query(p, VAULT_OP_CHECK, &q);
 }
 
-/* --- mounts and roles --------------------------------------------------------------------------- */
+/* --- mounts ------------------------------------------------------------------------------------- */
 
 static void on_mounts(struct vault_pending *p, struct err *e, struct rd *reply)
 {
@@ -98,32 +98,6 @@ uint64_t vault_mounts(struct vault *v, const struct vault_target *target, const 
     p->finish = on_mounts;
     p->on.mounts = on_done;
     return vault_send_query(p, VAULT_OP_MOUNTS, &q);
-}
-
-static void on_roles(struct vault_pending *p, struct err *e, struct rd *reply)
-{
-    static char *const none[] = {NULL};
-
-    (void)reply;
-    p->on.names(p->arg, e, p->names != NULL ? p->names : none);
-}
-
-uint64_t vault_roles(struct vault *v, const struct vault_target *target, const char *mount,
-                     struct mono deadline, vault_names_fn *on_done, void *arg)
-{
-    static char *const none[] = {NULL};
-    struct vault_query q = {.deadline = deadline, .mount = mount};
-    struct err *e = NULL;
-    struct vault_pending *p = vault_target_begin(v, target, arg, &q, &e);
-
-    if (p == NULL) {
-        on_done(arg, e, none);
-        return 0;
-    }
-    p->finish = on_roles;
-    p->event = vault_pending_names;
-    p->on.names = on_done;
-    return vault_send_query(p, VAULT_OP_ROLES, &q);
 }
 
 static void on_ca_key(struct vault_pending *p, struct err *e, struct rd *reply)

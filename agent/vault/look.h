@@ -122,9 +122,4 @@ uint64_t vault_ca_key(struct vault *v, const struct vault_target *target, const 
                       void *arg);
 
 typedef void vault_names_fn(void *arg, struct err *e, char *const *names);
-/** vault_roles() - the roles of an SSH engine, as Vault sorts them; NULL-terminated, never NULL
- * Errors: as vault_mounts(); INPUT (a mount that cannot be) */
-uint64_t vault_roles(struct vault *v, const struct vault_target *target, const char *mount,
-                     struct mono deadline, vault_names_fn *on_done, void *arg);
-
 #endif

@@ -19,7 +19,6 @@ typedef struct err *vault_serve_fn(struct vault_look *look);
 
 vault_serve_fn vault_serve_check;   /* check.c */
 vault_serve_fn vault_serve_mounts;  /* mounts.c */
-vault_serve_fn vault_serve_roles;   /* mounts.c */
 vault_serve_fn vault_serve_kv_get;  /* kv_serve.c */
 vault_serve_fn vault_serve_kv_cas;  /* kv_serve.c */
 vault_serve_fn vault_serve_kv_list; /* kv_serve.c */

@@ -1,5 +1,5 @@
 /*
- * What there is to pick from: engines and roles. Who may list all mounts gets them from sys/mounts;
+ * What engines there are to pick from. Who may list all mounts gets them from sys/mounts;
  * anybody else gets those that the token may use, from the path that Vault's own web interface takes
  * them from.
  */
@@ -133,27 +133,4 @@ struct err *vault_mount_type(struct vault_look *look, const char *mount, char **
         e = err_nomem();
     }
     return e;
-}
-
-/* --- roles -------------------------------------------------------------------------------------- */
-
-struct err *vault_serve_roles(struct vault_look *look)
-{
-    const char *mount = look->query->mount != NULL ? look->query->mount : "";
-    const char *const parts[] = {mount, "roles", NULL};
-    AUTO(vault_api_answer_deinit) struct vault_api_answer answer = {0};
-    struct vault_api_call call = {
-        .method = "GET", .query = "list=true", .may_be_refused = true, .is_long = true};
-    struct err *e = vault_auth_do(look->auth, &look->api, &call, parts, &answer);
-
-    /* no roles yet: 404 without a word. No such mount: 404 with words. */
-    if (vault_api_is_status(e, 404) && strstr(err_text(e), "Vault says") == NULL) {
-        err_free(&e);
-    }
-    if (e != NULL) {
-        return err_add(e, "list the roles of %s", mount);
-    }
-    const json_t *data = json_object_get(answer.root, "data");
-
-    return vault_send_names(look->request, json_object_get(data, "keys"));
 }

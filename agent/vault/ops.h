@@ -11,7 +11,6 @@ enum vault_op {
     VAULT_OP_FORGET = 3,    /* a server; empty answer */
     VAULT_OP_CHECK = 4,     /* events: a step each; empty answer */
     VAULT_OP_MOUNTS = 5,    /* mounts */
-    VAULT_OP_ROLES = 6,     /* events: names; empty answer */
     VAULT_OP_KV_GET = 7,    /* bool present, string text, uint64 version */
     VAULT_OP_KV_CAS = 8,    /* uint64 version */
     VAULT_OP_KV_LIST = 9,   /* events: names; empty answer */
@@ -40,8 +39,8 @@ struct vault_ask {
     char *key_id;     /* NULL: the server's own */
     char **principals;
     struct ssh_cert_option *critical;   /* ends with a NULL name; NULL: not asked for */
-    bool role_may_choose;
     struct ssh_cert_option *extensions; /* likewise */
+    bool role_may_choose;
 };
 
 /** vault_ask_put() - the body of SIGN; @public_key is the line of @request's key */

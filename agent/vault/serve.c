@@ -169,11 +169,10 @@ static struct err *on_query(struct vault_helper *h, const struct vault_worker *w
                             struct ipc_request *request)
 {
     static vault_serve_fn *const serve_fns[] = {
-        [VAULT_OP_CHECK] = vault_serve_check,   [VAULT_OP_MOUNTS] = vault_serve_mounts,
-        [VAULT_OP_ROLES] = vault_serve_roles,   [VAULT_OP_KV_GET] = vault_serve_kv_get,
-        [VAULT_OP_KV_CAS] = vault_serve_kv_cas, [VAULT_OP_KV_LIST] = vault_serve_kv_list,
-        [VAULT_OP_PKI_SIGN] = vault_serve_pki,  [VAULT_OP_REVOKE] = vault_serve_revoke,
-        [VAULT_OP_CA_KEY] = vault_serve_ca_key,
+        [VAULT_OP_CHECK] = vault_serve_check,     [VAULT_OP_MOUNTS] = vault_serve_mounts,
+        [VAULT_OP_KV_GET] = vault_serve_kv_get,   [VAULT_OP_KV_CAS] = vault_serve_kv_cas,
+        [VAULT_OP_KV_LIST] = vault_serve_kv_list, [VAULT_OP_PKI_SIGN] = vault_serve_pki,
+        [VAULT_OP_REVOKE] = vault_serve_revoke,   [VAULT_OP_CA_KEY] = vault_serve_ca_key,
     };
     AUTO(vault_query_deinit) struct vault_query q = {0};
     struct vault_server *server = NULL;
@@ -221,7 +220,6 @@ static struct err *serve(void *helper, void *worker, struct ipc_request *request
         return on_sign(helper, worker, request);
     case VAULT_OP_CHECK:
     case VAULT_OP_MOUNTS:
-    case VAULT_OP_ROLES:
     case VAULT_OP_KV_GET:
     case VAULT_OP_KV_CAS:
     case VAULT_OP_KV_LIST:

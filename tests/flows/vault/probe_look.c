@@ -94,10 +94,8 @@ static void look(struct probe *p, const struct fields *f)
             .target = target, .mount = mount, .role = probe_find(f, "role"), .deadline = deadline};
 
         vault_check(p->vault, &check, on_step, on_checked, p);
-    } else if (strcmp(f->name[0], "mounts") == 0) {
-        vault_mounts(p->vault, &target, probe_find(f, "type"), deadline, on_mounts, p);
     } else {
-        vault_roles(p->vault, &target, mount, deadline, on_names, p);
+        vault_mounts(p->vault, &target, probe_find(f, "type"), deadline, on_mounts, p);
     }
     probe_conf_deinit(&conf);
     probe_wait(p);
@@ -171,7 +169,7 @@ static void kv(struct probe *p, const struct fields *f)
 
 bool probe_look(struct probe *p, const struct fields *f)
 {
-    static const char *const looks[] = {"check", "mounts", "roles"};
+    static const char *const looks[] = {"check", "mounts"};
 
     for (size_t i = 0; i < ARRAY_LEN(looks); i++) {
         if (strcmp(f->name[0], looks[i]) == 0) {

@@ -266,21 +266,3 @@ def test_mounts(bao, with_token):
         assert {"ssh", "team/ssh"} <= {m[0] for m in answer["mounts"]}
         answer = probe.ask("mounts", **with_token, name="new")[0]
         assert {"kv", "ssh", "system"} <= {m[1] for m in answer["mounts"]}
-
-
-def test_roles(bao, with_token):
-    bao.enable_ssh("many", "role0000")
-    for i in range(1, 30):
-        bao.enable_ssh("many", f"role{i:04}")
-    bao.api("POST", "sys/mounts/empty", {"type": "ssh"})
-    with Probe(with_token) as probe:
-        error = probe.ask("roles", server="test", mount="many")[0]["error"]
-        assert error["code"] == "denied" and "list the roles of many" in error["text"]
-        write_private(with_token["token_file"], bao.root_token)
-        root = {**with_token, "name": "root"}
-        answer = probe.ask("roles", **root, mount="many")[0]
-        assert answer["names"] == [f"role{i:04}" for i in range(30)]
-        assert probe.ask("roles", **root, mount="empty")[0] == {"names": []}
-        assert probe.ask("roles", **root, mount="nowhere")[0]["error"]["code"] == "not-found"
-        assert probe.ask("roles", **root, mount="a/../b")[0]["error"]["code"] == "input"
-        assert probe.ask("roles", server="nobody", mount="ssh")[0]["error"]["code"] == "not-found"

@@ -9,7 +9,7 @@
  *                   with then=put, or then=remove, that is done while they are under way
  *   put,name=...    add or replace a server, with the settings of an argument; remove,name=...
  *   status
- *   check, mounts, roles, kv-...   see probe_look.c
+ *   check, mounts, kv-...   see probe_look.c
  *   token, asked    see probe_key.h
  * A server is a place in the list, or a name. A token may be given as token_env=NAME, an environment variable that is emptied.
  */
