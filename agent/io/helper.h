@@ -44,8 +44,6 @@ struct io_helper_conf {
     /** it died, hung and was killed, was restarted, or could not start; what was with it has
      * failed by then. Not called when it ends for idleness or is freed */
     void (*on_down)(void *arg, const struct err *why);
-    /** an event with id 0; may be NULL */
-    io_event_fn *on_event;
     unsigned questions; /* how many sockets it has to ask us (see ipc/ask.h); 0: none */
     /** it asks: io_helper_answer() is called once for @question, here or later; NULL: every question
      * is refused. @body is borrowed during the call */

@@ -278,13 +278,10 @@ static struct err *take_event(struct io_helper *h, struct ipc_frame *f)
 {
     struct io_open_call *c = find_id(h, f->id);
 
-    if (f->id == 0) {
-        if (h->conf.on_event != NULL) {
-            h->conf.on_event(h->conf.arg, &f->body);
-        }
-    } else if (c == NULL || c->state != CALL_SENT) {
+    if (c == NULL || c->state != CALL_SENT) {
         return err_new(ERR_PROTOCOL, "an event of request %u, which is not with it", f->id);
-    } else if (c->on_event != NULL && !c->cancelled) {
+    }
+    if (c->on_event != NULL && !c->cancelled) {
         c->on_event(c->arg, &f->body);
     }
     return NULL;

@@ -19,8 +19,7 @@ enum {
 enum ipc_reply {
     IPC_REPLY_OK = 0xf0,    /* body: the operation's result */
     IPC_REPLY_ERR = 0xf1,   /* body: err_put() */
-    IPC_REPLY_EVENT = 0xf2, /* body: something on the way to the answer (progress); id as asked, or
-                               0 for news that nobody asked for */
+    IPC_REPLY_EVENT = 0xf2, /* body: something on the way to the answer (progress); id as asked */
 };
 
 struct ipc_frame {

@@ -243,23 +243,13 @@ struct err *ipc_serve(int fd, const struct ipc_server_ops *ops, void *helper)
     return e != NULL ? e : s.failed;
 }
 
-static struct err *send_event(const struct ipc_server *s, uint32_t id, struct view body)
+struct err *ipc_request_event(struct ipc_request *request, struct view body)
 {
     AUTO(buf_deinit) struct buf frame;
 
     buf_init(&frame, IPC_MESSAGE_MAX_BYTES);
     frame.secret = true;
-    struct err *e = ipc_frame_make(&frame, id, IPC_REPLY_EVENT, body);
+    struct err *e = ipc_frame_make(&frame, request->id, IPC_REPLY_EVENT, body);
 
-    return e != NULL ? e : send_frame(s, &frame);
-}
-
-struct err *ipc_request_event(struct ipc_request *request, struct view body)
-{
-    return send_event(request->server, request->id, body);
-}
-
-struct err *ipc_server_event(struct ipc_server *s, struct view body)
-{
-    return send_event(s, 0, body);
+    return e != NULL ? e : send_frame(request->server, &frame);
 }

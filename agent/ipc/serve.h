@@ -38,7 +38,5 @@ struct err *ipc_serve(int fd, const struct ipc_server_ops *ops, void *helper) MU
 struct err *ipc_server_grow(struct ipc_server *s, unsigned n) MUST_CHECK;
 /** ipc_request_event() - send IPC_REPLY_EVENT for a request that is being served */
 struct err *ipc_request_event(struct ipc_request *request, struct view body) MUST_CHECK;
-/** ipc_server_event() - send an event with id 0; callable from any thread */
-struct err *ipc_server_event(struct ipc_server *s, struct view body) MUST_CHECK;
 
 #endif

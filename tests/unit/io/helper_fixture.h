@@ -19,7 +19,7 @@ static struct {
     struct reply reply[REPLIES_MAX];
     unsigned came, wanted; /* stop at so many replies */
     unsigned order[REPLIES_MAX];
-    unsigned ups, downs, events, news;
+    unsigned ups, downs, events;
     char *why;   /* of the last on_down */
     bool set_up; /* on_up makes a setup call before it is ready */
     bool free_in_reply, call_in_reply, restart_in_up;
@@ -117,13 +117,6 @@ static inline void on_event(void *arg, struct rd *event)
     t.events++;
 }
 
-static inline void on_news(void *arg, struct rd *event)
-{
-    assert_ptr_equal(arg, &t);
-    assert_true(view_is(rd_rest(event), "news"));
-    t.news++;
-}
-
 static inline void new_helper(const char *path, const char *word, const char *value,
                               int64_t idle_exit_ms)
 {
@@ -138,7 +131,6 @@ static inline void new_helper(const char *path, const char *word, const char *va
         .idle_exit_ms = idle_exit_ms,
         .on_up = on_up,
         .on_down = on_down,
-        .on_event = on_news,
         .questions = t.questions,
         .on_question = t.on_question,
         .arg = &t,

@@ -82,9 +82,6 @@ static inline struct err *program_events(struct ipc_request *r)
 {
     struct err *e = ipc_request_event(r, view_cstr("half way"));
 
-    if (e == NULL) {
-        e = ipc_server_event(r->server, view_cstr("news"));
-    }
     buf_put(r->reply, "done", 4);
     return e;
 }
