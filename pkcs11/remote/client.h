@@ -285,8 +285,6 @@ void pin_stop(struct slot *s, const struct err *why);
 /** pin_new_insertion() - sources may be tried again */
 void pin_new_insertion(struct slot *s);
 void pin_deinit(struct slot *s);
-/** pin_has_askpass() - one is configured and the environment has it */
-bool pin_has_askpass(const struct slot *s);
 
 /* pin_source.c */
 struct err *source_copy(struct source *to, const struct remote_pin_source *from) MUST_CHECK;

@@ -160,7 +160,7 @@ void remote_delete(struct remote *r, struct remote_key *k, remote_done_fn *on_do
     slot_call(s, &(struct slot_request){OPS_DELETE, &body, LIST_MS, on_deleted, m}, NULL);
 }
 
-static void on_cert_changed(void *arg, struct err *e, struct rd *reply)
+static void on_cert_stored(void *arg, struct err *e, struct rd *reply)
 {
     struct manage *m = arg;
     struct slot *s = m->slot;
@@ -174,13 +174,17 @@ static void on_cert_changed(void *arg, struct err *e, struct rd *reply)
            NULL);
 }
 
-static void change_certs(struct remote_key *k, enum ops op, struct view der,
-                         remote_done_fn *on_done, void *arg)
+void remote_cert_store(struct remote *r, struct remote_key *k, struct view der,
+                       remote_done_fn *on_done, void *arg)
 {
     AUTO(buf_deinit) struct buf body;
     struct manage *m = NULL;
-    struct err *e = begin_with(k, arg, &m);
+    struct err *e = der.len > 0 && der.len <= TOKEN_CERT_MAX_BYTES
+                        ? begin_with(k, arg, &m)
+                        : err_new(ERR_LIMIT, "a certificate of %zu bytes; 1 to %d are possible",
+                                  der.len, TOKEN_CERT_MAX_BYTES);
 
+    (void)r;
     buf_init(&body, 0);
     if (e != NULL) {
         on_done(arg, e);
@@ -194,25 +198,7 @@ static void change_certs(struct remote_key *k, enum ops op, struct view der,
                                            .blob = ssh_key_blob(k->k.key),
                                            .label = k->k.label,
                                            .der = der});
-    slot_call(s, &(struct slot_request){op, &body, LIST_MS, on_cert_changed, m}, NULL);
-}
-
-void remote_cert_store(struct remote *r, struct remote_key *k, struct view der,
-                       remote_done_fn *on_done, void *arg)
-{
-    (void)r;
-    if (der.len == 0 || der.len > TOKEN_CERT_MAX_BYTES) {
-        on_done(arg, err_new(ERR_LIMIT, "a certificate of %zu bytes; 1 to %d are possible", der.len,
-                             TOKEN_CERT_MAX_BYTES));
-        return;
-    }
-    change_certs(k, OPS_CERT_STORE, der, on_done, arg);
-}
-
-void remote_cert_delete(struct remote *r, struct remote_key *k, remote_done_fn *on_done, void *arg)
-{
-    (void)r;
-    change_certs(k, OPS_CERT_DELETE, (struct view){NULL, 0}, on_done, arg);
+    slot_call(s, &(struct slot_request){OPS_CERT_STORE, &body, LIST_MS, on_cert_stored, m}, NULL);
 }
 
 static void on_tried(void *arg, struct err *e, struct rd *reply)

@@ -26,8 +26,7 @@ enum ops {
     OPS_EXPORT,  /* try to get a private key out */
     OPS_REFRESH, /* CK_TOKEN_INFO anew */
     OPS_CERTS,   /* a page of the X.509 certificates; each page reads them from the token */
-    OPS_CERT_STORE,
-    OPS_CERT_DELETE
+    OPS_CERT_STORE
 };
 
 enum { OPS_LANES_MAX = 256, OPS_TOKENS_MAX = 256, OPS_PAGE_BYTES = 128 * 1024 };
@@ -174,7 +173,7 @@ void ops_cert_page_put(struct buf *b, const struct token_cert *certs, size_t tot
 /** ops_cert_page_get() - @ret_certs: array of @ret_n (caller frees with ops_cert_list_free()) */
 struct err *ops_cert_page_get(struct rd *r, size_t *ret_total, struct token_cert **ret_certs,
                               size_t *ret_n) MUST_CHECK;
-/** OPS_CERT_STORE, OPS_CERT_DELETE (without @der); answered with nothing. After reading, @label is
+/** OPS_CERT_STORE; answered with nothing. After reading, @label is
  * in @text. */
 struct ops_cert {
     uint32_t lane;

@@ -274,7 +274,7 @@ static const char *askpass_program(const struct slot *s)
 }
 
 /* Spec: ssh(1), SSH_ASKPASS_REQUIRE; an agent has no terminal to prefer. */
-bool pin_has_askpass(const struct slot *s)
+static bool has_askpass(const struct slot *s)
 {
     const char *require = getenv("SSH_ASKPASS_REQUIRE");
 
@@ -331,7 +331,7 @@ static void sources_exhausted(struct slot *s)
         s->no_pin = true;
         s->typed = true; /* on the device */
         send_login(s);
-    } else if (!TAILQ_EMPTY(&s->waiting) && pin_has_askpass(s)) {
+    } else if (!TAILQ_EMPTY(&s->waiting) && has_askpass(s)) {
         s->typed = true;
         ask_flags(s, on_flags_before_askpass);
     } else {

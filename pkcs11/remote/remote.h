@@ -199,9 +199,6 @@ void remote_certs(struct remote *r, size_t token, remote_certs_fn *on_done, void
  */
 void remote_cert_store(struct remote *r, struct remote_key *k, struct view der,
                        remote_done_fn *on_done, void *arg);
-/** remote_cert_delete() - remove the X.509 certificates that have the key's id and are for it; there
- * need not be any. remote_change_fn follows. Errors: DENIED, PIN, GONE, NOT_FOUND */
-void remote_cert_delete(struct remote *r, struct remote_key *k, remote_done_fn *on_done, void *arg);
 /** remote_when_settled() - run @on_done once every module answered or failed, and unattended logins
  * are over; at once if that is so now. For one-shot commands */
 void remote_when_settled(struct remote *r, struct mono deadline, remote_done_fn *on_done,

@@ -344,7 +344,7 @@ static struct err *serve_certs(struct helper *h, struct ipc_request *q)
     return e;
 }
 
-static struct err *serve_cert_change(struct helper *h, struct ipc_request *q)
+static struct err *serve_cert_store(struct helper *h, struct ipc_request *q)
 {
     struct token_key key = {0};
     struct ops_cert c;
@@ -368,8 +368,7 @@ static struct err *serve_cert_change(struct helper *h, struct ipc_request *q)
         }
         e = lane_find_key(lane, &name, &key.number);
         if (e == NULL) {
-            e = q->op == OPS_CERT_STORE ? token_cert_store(lane->token, &key, c.der)
-                                        : token_cert_delete(lane->token, &key);
+            e = token_cert_store(lane->token, &key, c.der);
         }
         lanes_leave(&h->lanes, lane, session);
     }
@@ -390,8 +389,7 @@ static struct err *serve(void *helper, void *worker, struct ipc_request *q)
         [OPS_EXPORT] = serve_export,
         [OPS_REFRESH] = serve_refresh,
         [OPS_CERTS] = serve_certs,
-        [OPS_CERT_STORE] = serve_cert_change,
-        [OPS_CERT_DELETE] = serve_cert_change,
+        [OPS_CERT_STORE] = serve_cert_store,
     };
 
     (void)worker;

@@ -230,26 +230,3 @@ struct err *token_cert_store(struct token *t, const struct token_key *key, struc
     pile_deinit(&p);
     return err_add(e, "store a certificate on token '%s'", t->info.label);
 }
-
-struct err *token_cert_delete(struct token *t, const struct token_key *key)
-{
-    struct found f = {.same = CK_INVALID_HANDLE};
-    CK_SESSION_HANDLE s;
-
-    pthread_mutex_lock(&t->admin);
-    struct err *e = session_rw(t, &s);
-
-    if (e == NULL) {
-        e = look(t, s, key, (struct view){NULL, 0}, &f);
-    }
-    if (e == NULL) {
-        e = destroy_all(t, s, &f.others);
-    }
-    if (e == NULL) {
-        e = chain_sweep(t, s);
-    }
-    handles_deinit(&f.others);
-    e = explain(t, e);
-    pthread_mutex_unlock(&t->admin);
-    return err_add(e, "delete certificates on token '%s'", t->info.label);
-}

@@ -184,8 +184,5 @@ void token_certs_free(struct token_cert **certs, size_t n);
  */
 struct err *token_cert_store(struct token *t, const struct token_key *key, struct view der)
     MUST_CHECK;
-/** token_cert_delete() - remove the X.509 certificates of the key's id that are for this key; there need
- * not be any. Errors: as above */
-struct err *token_cert_delete(struct token *t, const struct token_key *key) MUST_CHECK;
 
 #endif

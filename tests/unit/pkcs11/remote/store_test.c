@@ -55,14 +55,6 @@ static struct err *store(struct fixture *f, const struct buf *der)
     return last.e;
 }
 
-static struct err *drop(struct fixture *f)
-{
-    forget_outcome();
-    remote_cert_delete(f->r, remote_key_at(f->r, 0), on_done, &last);
-    run_outcome(f);
-    return last.e;
-}
-
 static int start_with_key(void **state)
 {
     if (set_up(state) != 0) {
@@ -101,10 +93,6 @@ static void test_replaces(void **state)
     assert_true(f->changes > changes);
     start_again(f);
     has(f, 0, 1);
-    changes = f->changes;
-    no_error(drop(f));
-    has(f, 0, 0);
-    assert_true(f->changes > changes);
     assert_true(remote_key_usable(remote_key_at(f->r, 0)));
 }
 
@@ -148,7 +136,6 @@ static void test_helper_dies(void **state)
     struct fixture *f = *state;
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        no_error(drop(f));
         no_error(store(f, &seen.old));
         write_file(f->control, cases[i].plan);
         assert_true(err_is(store(f, &seen.new), ERR_GONE));
@@ -202,7 +189,6 @@ static void test_not_there(void **state)
     assert_int_equal(token(f, 0).state, REMOTE_TOKEN_LOCKED);
     assert_int_equal(remote_keys(f->r), 1); /* as it was when last open */
     assert_true(err_is(store(f, &seen.new), ERR_PIN));
-    assert_true(err_is(drop(f), ERR_PIN));
 }
 
 static void test_end(void **state)

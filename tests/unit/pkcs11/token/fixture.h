@@ -179,6 +179,24 @@ static inline CK_SESSION_HANDLE fixture_session(const struct fixture *x)
     return s;
 }
 
+/** fixture_drop_certs() - destroy every certificate that has this id of one byte */
+static inline void fixture_drop_certs(const struct fixture *x, uint8_t id)
+{
+    CK_OBJECT_CLASS class = CKO_CERTIFICATE;
+    CK_ATTRIBUTE templ[] = {{CKA_CLASS, &class, sizeof class}, {CKA_ID, &id, sizeof id}};
+    CK_OBJECT_HANDLE found[16];
+    CK_ULONG n = 0;
+    CK_SESSION_HANDLE s = fixture_session(x);
+
+    assert_int_equal(x->f->C_FindObjectsInit(s, templ, ARRAY_LEN(templ)), CKR_OK);
+    assert_int_equal(x->f->C_FindObjects(s, found, ARRAY_LEN(found), &n), CKR_OK);
+    assert_int_equal(x->f->C_FindObjectsFinal(s), CKR_OK);
+    for (CK_ULONG i = 0; i < n; i++) {
+        assert_int_equal(x->f->C_DestroyObject(s, found[i]), CKR_OK);
+    }
+    x->f->C_CloseSession(s);
+}
+
 /** What fixture_make() puts on the token: P-256 unless it says otherwise. */
 struct made {
     const char *label;
