@@ -26,7 +26,7 @@ static char *default_path(const char *variable, const char *fallback, const char
     return text_fmt("%s/%s/holdfast/%s", home != NULL ? home : "", fallback, rest);
 }
 
-char *config_default_path(void)
+static char *found_path(void)
 {
     const char *named = getenv("HOLDFAST_CONFIG");
 
@@ -100,7 +100,7 @@ static struct err *load_text(const char *path, struct view text, struct config *
 
 struct err *config_load(const char *path, struct config **ret)
 {
-    AUTO(auto_free) char *found = path != NULL ? strdup(path) : config_default_path();
+    AUTO(auto_free) char *found = path != NULL ? strdup(path) : found_path();
     struct buf text;
 
     if (found == NULL) {

@@ -191,7 +191,8 @@ struct config {
 
 /**
  * config_load() - read, check, and fill in defaults
- * @path: NULL: config_default_path()
+ * @path: NULL: $HOLDFAST_CONFIG, /etc/holdfast/holdfast.yaml for root, else below $XDG_CONFIG_HOME
+ *        or ~/.config
  * Errors: NOT_FOUND (with how to make one), INPUT
  */
 struct err *config_load(const char *path, struct config **ret) MUST_CHECK;
@@ -200,8 +201,5 @@ void config_free(struct config **c);
 bool config_user_find(const char *text, uid_t *ret);
 /** config_group_find() - the same for groups */
 bool config_group_find(const char *text, gid_t *ret);
-/** config_default_path() - $HOLDFAST_CONFIG, /etc/holdfast/holdfast.yaml for root, else below
- * $XDG_CONFIG_HOME or ~/.config (caller owns) */
-char *config_default_path(void);
 
 #endif

@@ -60,7 +60,8 @@ static struct err *push(STACK_OF(X509) * list, X509 *x)
     return NULL;
 }
 
-struct err *enroll_chain_above(X509 *x, STACK_OF(X509) * from, STACK_OF(X509) * *ret)
+/* Who issued @x, and so on, out of @from, but no root. */
+static struct err *chain_above(X509 *x, STACK_OF(X509) * from, STACK_OF(X509) * *ret)
 {
     AUTO(enroll_stack_auto) STACK_OF(X509) *chain = sk_X509_new_null();
     struct err *e = chain != NULL ? NULL : err_nomem();
@@ -171,7 +172,7 @@ struct err *enroll_cert_with(X509 *x, STACK_OF(X509) * from, struct enroll_cert 
     struct err *e = enroll_cert_of(x, &c);
 
     if (e == NULL) {
-        e = enroll_chain_above(x, from, &chain);
+        e = chain_above(x, from, &chain);
     }
     if (e == NULL) {
         auto_free(&c.chain_pem);

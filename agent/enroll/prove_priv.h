@@ -14,8 +14,6 @@ struct err *enroll_pem_read(const char *pem, STACK_OF(X509) * *ret) MUST_CHECK;
 struct err *enroll_pem_write(STACK_OF(X509) * list, char **ret) MUST_CHECK;
 /** enroll_cert_of() - what a certificate says */
 struct err *enroll_cert_of(X509 *cert, struct enroll_cert *ret) MUST_CHECK;
-/** enroll_chain_above() - who issued @x, and so on, out of @from, but no root */
-struct err *enroll_chain_above(X509 *x, STACK_OF(X509) * from, STACK_OF(X509) * *ret) MUST_CHECK;
 /** enroll_cert_with() - what a certificate says, with that chain */
 struct err *enroll_cert_with(X509 *x, STACK_OF(X509) * from, struct enroll_cert *ret) MUST_CHECK;
 /** enroll_name_line() - "CN = web" (caller owns; NULL: no memory) */

@@ -20,8 +20,6 @@ char *registry_identifier_make(const char *name);
 bool registry_identifier_ok(const char *id);
 
 enum registry_level { REGISTRY_ACCOUNT, REGISTRY_ORG, REGISTRY_PROJECT };
-/** registry_scope_level() - false when @scope is none of the three forms */
-bool registry_scope_level(const char *scope, enum registry_level *ret);
 
 /** registry_reference_check() - the form of a reference, wherever it is used; INPUT */
 struct err *registry_reference_check(const char *reference) MUST_CHECK;

@@ -15,7 +15,7 @@ static bool is_identifier(struct view v)
     return text != NULL && registry_identifier_ok(text);
 }
 
-bool registry_scope_level(const char *scope, enum registry_level *ret)
+static bool level_of(const char *scope, enum registry_level *ret)
 {
     static const char org[] = "org/";
     static const char project[] = "/project/";
@@ -42,7 +42,7 @@ struct err *registry_scope_check(const char *scope)
 {
     enum registry_level level;
 
-    if (!registry_scope_level(scope, &level)) {
+    if (!level_of(scope, &level)) {
         return err_new(ERR_INPUT,
                        "a scope is account, org/NAME or org/NAME/project/NAME, with names "
                        "of a-z, 0-9 and _");
@@ -85,7 +85,7 @@ struct err *registry_reference_resolve(const char *scope, const char *reference,
     struct err *e = registry_reference_check(reference);
     enum registry_level level = REGISTRY_ACCOUNT;
 
-    if (e != NULL || !registry_scope_level(scope, &level)) {
+    if (e != NULL || !level_of(scope, &level)) {
         return e != NULL ? e : registry_scope_check(scope);
     }
     const char *id = id_of(reference);
