@@ -32,33 +32,6 @@ static struct err *copy_list(char **from, unsigned n, char ***ret)
     return NULL;
 }
 
-struct err *parts_options(char **from, unsigned n, struct ssh_cert_option **ret)
-{
-    struct err *e = NULL;
-
-    for (unsigned i = 0; e == NULL && i < n; i++) {
-        size_t name = strcspn(from[i], "=");
-
-        e = ssh_cert_options_add(ret, view_of(from[i], name),
-                                 view_cstr(from[i][name] == '=' ? from[i] + name + 1 : ""));
-    }
-    return e;
-}
-
-struct err *parts_extensions(char **from, unsigned n, enum ssh_cert_kind kind,
-                             struct ssh_cert_option **ret, bool *ret_role_may_choose)
-{
-    static const struct ssh_cert_option none[] = {{NULL, NULL}};
-    static const struct ssh_cert_option least[] = {{(char *)"permit-pty", (char *)""},
-                                                   {NULL, NULL}};
-
-    *ret_role_may_choose = from == NULL && kind == SSH_CERT_USER;
-    if (from == NULL || (n == 1 && text_eq(from[0], "role"))) {
-        return ssh_cert_options_copy(*ret_role_may_choose ? least : NULL, ret);
-    }
-    return n > 0 ? parts_options(from, n, ret) : ssh_cert_options_copy(none, ret);
-}
-
 static const struct signer *find_signer(const struct parts_signers *signers, const char *name)
 {
     for (size_t i = 0; i < signers->n; i++) {

@@ -301,7 +301,8 @@ class Bao:
             self.api("POST", f"sys/mounts/{mount}", {"type": "ssh"})
             self.api("POST", f"{mount}/config/ca", {"generate_signing_key": True})
         defaults = {"key_type": "ca", "allow_user_certificates": True, "allowed_users": "*",
-                    "default_extensions": {"permit-pty": ""}, "ttl": "15m", "max_ttl": "1h"}
+                    "default_extensions": {"permit-pty": ""}, "allowed_extensions": "permit-pty",
+                    "ttl": "15m", "max_ttl": "1h"}
         self.api("POST", f"{mount}/roles/{role}", {**defaults, **options})
         return self.ssh_ca(mount)
 

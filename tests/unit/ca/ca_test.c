@@ -111,6 +111,28 @@ static void roles_may_allow_anyone_and_limit_extensions(void **state)
     refused(s, ERR_DENIED, "at most");
 }
 
+static void a_wish_is_granted_or_nothing_given(void **state)
+{
+    struct ssh_cert_option pty[] = {{(char *)"permit-pty", (char *)""}, {NULL, NULL}};
+    struct ssh_cert_option only[] = {{(char *)"permit-user-rc", (char *)""}, {NULL, NULL}};
+    struct setting *s = *state;
+
+    s->request.extensions = pty;
+    s->request.role_may_choose = true;
+    const struct ssh_cert_fields *f = issued(s);
+
+    assert_int_equal(ssh_cert_options_len(f->extensions), 1);
+    assert_string_equal(f->extensions[0].name, "permit-pty");
+    stop(s);
+    s->roles[0].extensions = only;
+    start(s);
+    assert_int_equal(ssh_cert_options_len(issued(s)->extensions), 0);
+    s->request.role_may_choose = false;
+    refused(s, ERR_DENIED, "does not give the extension 'permit-pty'");
+    s->request.extensions = NULL; /* as the role gives */
+    assert_int_equal(ssh_cert_options_len(issued(s)->extensions), 1);
+}
+
 static void a_host_certificate_has_no_extensions(void **state)
 {
     struct setting *s = *state;
@@ -269,6 +291,7 @@ int main(void)
         TEST(takes_what_was_asked_within_the_role),
         TEST(refuses_what_the_role_does_not_allow),
         TEST(roles_may_allow_anyone_and_limit_extensions),
+        TEST(a_wish_is_granted_or_nothing_given),
         TEST(a_host_certificate_has_no_extensions),
         TEST(among_several_roles_one_must_be_named),
         TEST(failures_of_the_token_come_through),

@@ -52,7 +52,9 @@ void vault_remove(struct vault *v, const char *name)
 struct err *identity_set_put(struct identity_set *s, const struct identity_conf *conf)
 {
     (void)s;
-    (void)conf;
+    assert_int_equal(conf->wants_n, 1);
+    assert_true(conf->wants[0].request.role_may_choose); /* nothing is said of extensions */
+    assert_string_equal(conf->wants[0].request.extensions[0].name, "permit-pty");
     f.identities++;
     return f.identity_fails ? err_new(ERR_STORE, "the disk is full") : NULL;
 }
@@ -113,14 +115,6 @@ void bind_login_look(struct bind_login *b)
 {
     (void)b;
     fail_msg("nobody holds login keys");
-}
-
-struct err *parts_options(char **list, unsigned n, struct ssh_cert_option **ret)
-{
-    (void)list;
-    assert_int_equal(n, 0);
-    *ret = NULL;
-    return NULL;
 }
 
 /* --- the tests ---------------------------------------------------------------------------------- */

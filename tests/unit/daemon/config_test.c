@@ -163,6 +163,8 @@ static const struct wrong {
     {"ttl: 5m\n", "ttl: soon\n", 28, "no duration"},
     {"ttl: 5m\n", "ttl: 0s\n", 28, "longer than 0"},
     {"extensions: [permit-pty]", "extensions: permit-pty", 29, "has to be a list"},
+    {"extensions: [permit-pty]", "extensions: [permit-pty, role]", 29, "nothing can stand beside"},
+    {"extensions: [permit-pty]", "extensions: []", 29, "extensions"},
     {"extensions: [permit-pty]", "extensions: [permit-pty", 30, "not YAML"},
     {"path: /run/x/web", "path: run/x/web", 31, "absolute"},
     {"path: /run/x/web.sock", "path: /run/x/agent.sock", 31, "also a socket of agent"},

@@ -77,6 +77,7 @@ static void keeps_a_deep_copy(void **state)
     f.wants[0].request.key_id = key_id;
     f.wants[0].request.critical = options;
     f.wants[0].request.extensions = options;
+    f.wants[0].request.role_may_choose = true;
     fixture_start(&f);
     memset(principal, 'x', 4);
     memset(role, 'x', 5);
@@ -92,6 +93,7 @@ static void keeps_a_deep_copy(void **state)
     assert_string_equal(r->key_id, "id");
     assert_string_equal(r->critical[0].value, "true");
     assert_string_equal(r->extensions[0].name, "force-command");
+    assert_true(r->role_may_choose);
     assert_null(r->issuer_ref);
     assert_null(r->key);
     fixture_deinit(&f);

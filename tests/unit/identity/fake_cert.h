@@ -12,6 +12,7 @@ struct fake_cert {
     uint64_t serial;
     enum ssh_cert_kind kind; /* 0: user */
     bool spoil;              /* break the CA's signature */
+    const struct ssh_cert_option *extensions;
 };
 
 /* fake_cert_blob() - appends to @out */
@@ -27,6 +28,7 @@ static inline void fake_cert_blob(const struct fake_cert *c, struct buf *out)
         .principals = (char **)c->principals,
         .valid_after = (uint64_t)c->valid_after,
         .valid_before = (uint64_t)c->valid_before,
+        .extensions = (struct ssh_cert_option *)c->extensions,
     };
 
     buf_init(&sig, 0);

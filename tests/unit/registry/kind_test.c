@@ -15,6 +15,8 @@ struct row {
 #define L ",\"login\":{\"method\":\"token\",\"token_file\":\"/run/t\"}"
 #define LOGIN(l) "{" V ",\"login\":{" l "}}"
 #define K "\"user_name\":\"u\",\"key\":\"pkcs11:token=t;object=k\""
+#define WITH_EXTENSIONS(list)                                                                      \
+    "\"credentials\":{\"type\":\"vault-ssh\",\"secrets_manager\":\"m\",\"extensions\":" list "}"
 #define SSH "\"credentials\":{\"type\":\"vault-ssh\",\"secrets_manager\":\"m\"}"
 #define HOST(h) "{\"ssh_key\":\"k\",\"hosts\":[" h "]}"
 #define ED25519 "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
@@ -199,6 +201,12 @@ static const struct row keys[] = {
      "{" K ",\"credentials\":{\"type\":\"vault-ssh\",\"secrets_manager\":\"m\","
      "\"principals\":[\"a,b\"]}}",
      ERR_INPUT, "/spec/credentials/principals/0"},
+    {REGISTRY_SSH_KEY, "{" K "," WITH_EXTENSIONS("[\"role\"]") "}", 0, NULL},
+    {REGISTRY_SSH_KEY, "{" K "," WITH_EXTENSIONS("[\"permit-pty\",\"a@b=c\"]") "}", 0, NULL},
+    {REGISTRY_SSH_KEY, "{" K "," WITH_EXTENSIONS("[\"permit-pty\",\"role\"]") "}", ERR_INPUT,
+     "/spec/credentials/extensions: 'role' means what the role gives by itself"},
+    {REGISTRY_SSH_KEY, "{" K "," WITH_EXTENSIONS("[]") "}", ERR_INPUT,
+     "/spec/credentials/extensions"},
 };
 
 static const struct row others[] = {

@@ -51,7 +51,8 @@ static struct signer_request sample(void)
                                    .ttl_s = 900,
                                    .key_id = "me",
                                    .critical = critical,
-                                   .extensions = none};
+                                   .extensions = none,
+                                   .role_may_choose = true};
 }
 
 static void a_request_survives_the_way(void **state)
@@ -83,6 +84,7 @@ static void a_request_survives_the_way(void **state)
     assert_null(ask.critical[1].name);
     assert_non_null(ask.extensions); /* none asked for is not the same as nothing said */
     assert_null(ask.extensions[0].name);
+    assert_true(ask.role_may_choose);
     break_it(buf_view(&b), parse_ask);
 }
 
@@ -101,6 +103,7 @@ static void what_a_request_leaves_open_stays_open(void **state)
     assert_null(e);
     assert_null(ask.critical);
     assert_null(ask.extensions);
+    assert_false(ask.role_may_choose);
     assert_null(ask.key_id);
     assert_null(ask.principals);
     assert_string_equal(ask.mount, "");
@@ -109,7 +112,12 @@ static void what_a_request_leaves_open_stays_open(void **state)
 static void an_answer_survives_the_way(void **state)
 {
     const struct signer_answer answer = {
-        .cert_line = view_cstr("cert\n"), .request_id = "1-2", .skew_s = -7, .has_skew = true};
+        .cert_line = view_cstr("cert\n"),
+        .request_id = "1-2",
+        .skew_s = -7,
+        .has_skew = true,
+        .role_chose = true,
+    };
     AUTO(buf_deinit) struct buf b;
     struct signer_answer got = {0};
     AUTO(auto_free) char *request_id = NULL;
@@ -125,6 +133,7 @@ static void an_answer_survives_the_way(void **state)
     assert_string_equal(got.request_id, "1-2");
     assert_int_equal(got.skew_s, -7);
     assert_true(got.has_skew);
+    assert_true(got.role_chose);
     break_it(buf_view(&b), parse_answer);
 }
 

@@ -52,6 +52,13 @@ static const struct row {
     {"{" USER "}", NULL, VAULT_STEP_OK, "extensions: none; no others may be asked for", false},
     {"{" USER ",\"default_extensions\":{\"permit-pty\":\"\"},\"allowed_extensions\":\"*\"}", NULL,
      VAULT_STEP_OK, "extensions: permit-pty; may be asked for: any", false},
+    {"{" USER ",\"allowed_extensions\":\"permit-user-rc,permit-pty\"}", NULL, VAULT_STEP_OK,
+     "; what Holdfast asks for by itself is permit-pty alone, and a certificate has just that",
+     false},
+    {"{" USER ",\"allowed_extensions\":\"*\",\"issuer_ref\":\"new\"}", NULL, VAULT_STEP_OK,
+     "and a certificate has just that; the issuer \"new\" signs", false},
+    {"{" USER ",\"allowed_extensions\":\"permit-pty-not\"}", NULL, VAULT_STEP_OK,
+     "which the role does not let be chosen: a certificate has the role's own", false},
 };
 
 static void test_each_role(void **state)
