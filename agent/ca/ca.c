@@ -39,6 +39,7 @@ struct ca {
     struct ca_revoked *revoked;
     struct audit *audit;
     uint64_t handles;
+    bool has_key; /* when ca_look() last looked */
     struct job_list jobs;
 };
 
@@ -316,6 +317,16 @@ struct err *ca_new(struct io_loop *l, struct remote *remote, const struct ca_con
 struct ca *ca_of(const struct signer *s)
 {
     return s->ops != NULL && s->ops->sign == ca_sign ? s->self : NULL;
+}
+
+bool ca_look(struct ca *ca)
+{
+    struct remote_key *key = NULL;
+    AUTO(err_free) struct err *away = remote_key_find(ca->remote, ca->key_uri, &key);
+    bool had = ca->has_key;
+
+    ca->has_key = away == NULL && remote_key_usable(key);
+    return ca->has_key && !had;
 }
 
 void ca_revoke(struct ca *ca, const struct ca_revocation *what, ca_done_fn *on_done, void *arg)

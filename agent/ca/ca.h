@@ -68,6 +68,9 @@ struct ca_revocation {
 struct ca;
 /** ca_of() - NULL when the signer is of another kind */
 struct ca *ca_of(const struct signer *s);
+/** ca_look() - tokens or keys changed: true when the CA's key can be used and could not, or was not
+ * there, when this was last called */
+bool ca_look(struct ca *ca);
 
 /** Takes an error, or NULL once the new list is on disk. */
 typedef void ca_done_fn(void *arg, struct err *e);

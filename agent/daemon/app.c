@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "ca/ca.h"
 #include "control/control.h"
 #include "daemon/bind_login.h"
 #include "daemon/news.h"
@@ -47,6 +48,46 @@ struct app {
     bool on_terminal; /* which may close */
 };
 
+static void on_renewed(void *arg, struct err *e)
+{
+    (void)arg; /* an error is the certificate's, and shown there */
+    err_free(&e);
+}
+
+static bool waits_for(const struct identity_cert *c, const char *signer)
+{
+    return identity_cert_error(c) != NULL && identity_cert_current(c) == NULL &&
+           text_eq(identity_cert_want(c)->signer->name, signer);
+}
+
+/* What failed for want of a key, a Vault login's or a CA's, does not wait for its time to come round. */
+static void on_signer_ready(void *arg, const char *signer)
+{
+    struct app *a = arg;
+
+    for (size_t i = 0; a->renew != NULL && !a->no_renewal && i < identity_count(a->identities);
+         i++) {
+        struct identity *identity = identity_at(a->identities, i);
+        bool waits = false;
+
+        for (size_t k = 0; k < identity_certs(identity); k++) {
+            waits = waits || waits_for(identity_cert_at(identity, k), signer);
+        }
+        if (waits) {
+            renew_now(a->renew, identity, on_renewed, NULL);
+        }
+    }
+}
+
+static void look_at_cas(struct app *a)
+{
+    for (size_t i = 0; i < a->signers.cas_n; i++) {
+        if (ca_look(ca_of(&a->signers.cas[i]))) {
+            on_signer_ready(a, a->signers.cas[i].name);
+        }
+    }
+}
+
 static void on_remote_change(void *arg)
 {
     struct app *a = arg;
@@ -58,6 +99,7 @@ static void on_remote_change(void *arg)
     if (a->identities != NULL) {
         identity_set_refresh(a->identities);
     }
+    look_at_cas(a);
     if (a->binder != NULL) {
         bind_registry_tokens(a->binder);
     }
@@ -208,44 +250,13 @@ static struct err *make_keep(struct app *a)
     return conf.vault != NULL && !a->no_renewal ? enroll_keep_new(&conf, &a->keep) : NULL;
 }
 
-static void on_renewed(void *arg, struct err *e)
-{
-    (void)arg; /* an error is the certificate's, and shown there */
-    err_free(&e);
-}
-
-static bool waits_for(const struct identity_cert *c, const char *signer)
-{
-    return identity_cert_error(c) != NULL && identity_cert_current(c) == NULL &&
-           text_eq(identity_cert_want(c)->signer->name, signer);
-}
-
-/* What failed for want of the login's key does not wait for its time to come round. */
-static void on_login_ready(void *arg, const char *server)
-{
-    struct app *a = arg;
-
-    for (size_t i = 0; a->renew != NULL && !a->no_renewal && i < identity_count(a->identities);
-         i++) {
-        struct identity *identity = identity_at(a->identities, i);
-        bool waits = false;
-
-        for (size_t k = 0; k < identity_certs(identity); k++) {
-            waits = waits || waits_for(identity_cert_at(identity, k), server);
-        }
-        if (waits) {
-            renew_now(a->renew, identity, on_renewed, NULL);
-        }
-    }
-}
-
 static struct err *make_logins(struct app *a)
 {
     const struct bind_login_deps deps = {.remote = a->remote,
                                          .vault = a->signers.vault,
                                          .identities = a->identities,
                                          .audit = a->audit,
-                                         .on_ready = on_login_ready,
+                                         .on_ready = on_signer_ready,
                                          .arg = a};
 
     return deps.vault != NULL ? bind_login_new(&deps, &a->logins) : NULL;

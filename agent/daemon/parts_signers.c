@@ -198,5 +198,6 @@ void parts_signers_deinit(struct parts_signers *s)
     }
     vault_free(&s->vault);
     auto_free(&s->cas);
+    s->cas_n = 0; /* tokens go after it, and the last they say is heard */
     auto_free(&s->all);
 }

@@ -17,7 +17,7 @@ from .ssh_client import ssh
 class Place:
     """A token with a CA and a login key, and a host that reads the CA's list of what is revoked."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, keys=("ca", "web")):
         self.folder = folder
         self.token = SoftToken(folder / "token")
         roles = [{"name": "ops", "principals": [me()], "ttl": "30m", "extensions": ["permit-pty"]}]
@@ -25,9 +25,10 @@ class Place:
         want = {"signer": "lab", "role": "ops", "principals": [me()], "ttl": "10m"}
         self.agent = Agent(folder / "a", self.token, [signer], [
             {"name": "web", "key": f"{self.token.uri};object=web", "certificates": [want]}])
-        for label in ("ca", "web"):
+        for label in keys:
             self.agent.holdfast("key", "generate", "--label", label)
-        (folder / "ca.pub").write_text(self.agent.holdfast("key", "public", "ca").stdout)
+        if keys:
+            (folder / "ca.pub").write_text(self.agent.holdfast("key", "public", "ca").stdout)
         self.krl = self.agent.state / "ca-lab.krl"
 
     def sshd(self):
@@ -168,3 +169,16 @@ def test_a_thousand_serials_never_repeat_over_kill_9(tmp_path):
         assert len(set(issued())) == len(issued())
         assert "chain holds" in agent.holdfast("audit", "--verify").stdout
         assert len(seen) > lives * len(names)
+
+
+def test_the_certificate_comes_with_the_ca_key(tmp_path_factory):
+    """Both keys are made while the agent runs, and nobody tells it to try again."""
+    place = Place(tmp_path_factory.mktemp("ca"), keys=())
+    with place.agent as agent:
+        agent.wait_token("ready")
+        agent.holdfast("key", "generate", "--label", "web")
+        wait_for(lambda: f"the error: {place.cert()}", lambda: place.cert()["error"])
+        assert "the CA's key: no key matches" in place.cert()["error"]["text"]
+        assert place.cert()["state"] == "wanted"
+        agent.holdfast("key", "generate", "--label", "ca")
+        agent.wait_active("web", timeout_s=3)

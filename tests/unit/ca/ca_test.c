@@ -168,6 +168,26 @@ static void failures_of_the_token_come_through(void **state)
     fake_fails(take(&s->error), ERR_TIMEOUT, "signer own");
 }
 
+/* Once each time that it came, however often one looks. */
+static void tells_that_its_key_came(void **state)
+{
+    struct setting *s = *state;
+    struct ca *ca = ca_of(&s->signer);
+
+    s->remote.find_fails = ERR_NOT_FOUND;
+    assert_false(ca_look(ca));
+    s->remote.find_fails = 0;
+    s->ca->usable = false;
+    assert_false(ca_look(ca));
+    s->ca->usable = true;
+    assert_true(ca_look(ca));
+    assert_false(ca_look(ca));
+    s->remote.find_fails = ERR_GONE;
+    assert_false(ca_look(ca));
+    s->remote.find_fails = 0;
+    assert_true(ca_look(ca));
+}
+
 static void a_cancelled_request_is_not_answered(void **state)
 {
     struct setting *s = *state;
@@ -295,6 +315,7 @@ int main(void)
         TEST(a_host_certificate_has_no_extensions),
         TEST(among_several_roles_one_must_be_named),
         TEST(failures_of_the_token_come_through),
+        TEST(tells_that_its_key_came),
         TEST(a_cancelled_request_is_not_answered),
         TEST(serials_rise_over_restarts),
         TEST(serials_go_on_from_the_mark),
