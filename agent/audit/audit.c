@@ -1,6 +1,6 @@
 /*
- * Notes come on the loop and wait in one buffer; a thread takes all that wait at once, so that a
- * burst costs one fsync. Lines are numbered and chained only there, under the file's lock (trail.c).
+ * Notes come on the loop and wait a moment in one buffer; a thread takes all that wait at once, so that
+ * a burst costs few fsyncs. Lines are numbered and chained only there, under the file's lock (trail.c).
  *
  * What could not be written goes back to the front of the buffer and is tried again with the next
  * note: a full disk delays the trail, it does not thin it out. The loop never waits for the disk.
@@ -14,7 +14,7 @@
 
 #include "audit/trail.h"
 
-enum { TAIL_BYTES = 4 * 1024 * 1024 };
+enum { TAIL_BYTES = 4 * 1024 * 1024, GATHER_MS = 20 };
 
 /* A write, or a reader. */
 struct job {
@@ -33,6 +33,7 @@ LIST_HEAD(job_list, job);
 
 struct audit {
     struct io_worker *worker;
+    struct io_timer *gathered;
     struct job_list open;
     char *path;
     bool busy;         /* a write is with the thread */
@@ -121,8 +122,6 @@ static bool has_waiting(struct audit *a)
     return has;
 }
 
-static void write_soon(struct audit *a);
-
 static void on_written(void *arg)
 {
     AUTO(job_free) struct job *j = arg;
@@ -138,13 +137,15 @@ static void on_written(void *arg)
     err_free(&a->error);
     a->error = take(&j->error);
     if (a->error == NULL && has_waiting(a)) {
-        write_soon(a);
+        io_timer_set(a->gathered, mono_in(GATHER_MS));
     }
 }
 
-static void write_soon(struct audit *a)
+static void on_gathered(void *arg)
 {
-    if (!a->busy) {
+    struct audit *a = arg;
+
+    if (!a->busy && has_waiting(a)) {
         AUTO(err_free) struct err *e = put_job(a, &(struct job){0}, work_write, on_written);
 
         a->busy = e == NULL; /* else it goes with the next note */
@@ -197,7 +198,9 @@ void audit_note(struct audit *a, const char *event, const struct audit_fact *fac
     if (lost) {
         log_line(LOG_ERROR, "the audit trail could not be written for too long: lost %s", text);
     }
-    write_soon(a);
+    if (!io_timer_is_set(a->gathered)) {
+        io_timer_set(a->gathered, mono_in(GATHER_MS));
+    }
 }
 
 const struct err *audit_error(const struct audit *a)
@@ -277,7 +280,9 @@ struct err *audit_new(struct io_loop *l, const char *path, struct audit **ret)
     pthread_mutex_init(&a->lock, NULL);
     buf_init(&a->waiting, AUDIT_FILE_BYTES);
     a->path = text_copy(path);
-    struct err *e = a->path != NULL ? io_worker_new(l, &a->worker) : err_nomem();
+    a->gathered = io_timer_new(l, on_gathered, a);
+    struct err *e =
+        a->path != NULL && a->gathered != NULL ? io_worker_new(l, &a->worker) : err_nomem();
 
     if (e == NULL) {
         *ret = take(&a);
@@ -307,6 +312,7 @@ void audit_free(struct audit **ap)
         job_free(&j);
     }
     err_free(&a->error);
+    io_timer_free(&a->gathered);
     buf_deinit(&a->waiting);
     pthread_mutex_destroy(&a->lock);
     free(a->path);
