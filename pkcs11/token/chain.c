@@ -119,16 +119,8 @@ static struct err *read_one(const struct token *t, CK_SESSION_HANDLE s, CK_OBJEC
 
 static struct err *read_all(const struct token *t, CK_SESSION_HANDLE s, struct shelf *ret)
 {
-    CK_OBJECT_CLASS class = CKO_CERTIFICATE;
-    CK_CERTIFICATE_TYPE type = CKC_X_509;
-    CK_BBOOL yes = CK_TRUE;
-    CK_ATTRIBUTE templ[] = {
-        {CKA_CLASS, &class, sizeof class},
-        {CKA_TOKEN, &yes, sizeof yes},
-        {CKA_CERTIFICATE_TYPE, &type, sizeof type},
-    };
     AUTO(handles_deinit) struct handles found = {0};
-    struct err *e = find_objects(t, s, templ, ARRAY_LEN(templ), &found);
+    struct err *e = find_certs(t, s, view_of(NULL, 0), &found);
 
     *ret = (struct shelf){0};
     ret->at = e == NULL ? calloc(found.n + 1, sizeof *ret->at) : NULL;

@@ -72,3 +72,19 @@ struct err *find_class(const struct token *t, CK_SESSION_HANDLE s, CK_OBJECT_CLA
 
     return find_objects(t, s, templ, ARRAY_LEN(templ), ret);
 }
+
+struct err *find_certs(const struct token *t, CK_SESSION_HANDLE s, struct view id,
+                       struct handles *ret)
+{
+    CK_OBJECT_CLASS class = CKO_CERTIFICATE;
+    CK_CERTIFICATE_TYPE type = CKC_X_509;
+    CK_BBOOL yes = CK_TRUE;
+    CK_ATTRIBUTE templ[] = {
+        {CKA_CLASS, &class, sizeof class},
+        {CKA_TOKEN, &yes, sizeof yes},
+        {CKA_CERTIFICATE_TYPE, &type, sizeof type},
+        {CKA_ID, (void *)(uintptr_t)id.p, id.len},
+    };
+
+    return find_objects(t, s, templ, ARRAY_LEN(templ) - (id.p == NULL), ret);
+}

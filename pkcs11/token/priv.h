@@ -142,6 +142,9 @@ void handles_deinit(struct handles *h);
 /** find_objects() - all that fit the template, at most TOKEN_KEYS_MAX: LIMIT above */
 struct err *find_objects(const struct token *t, CK_SESSION_HANDLE s, CK_ATTRIBUTE *templ,
                          CK_ULONG templ_n, struct handles *ret) MUST_CHECK;
+/** find_certs() - X.509 certificates with this CKA_ID, which may be empty; NULL in it: all */
+struct err *find_certs(const struct token *t, CK_SESSION_HANDLE s, struct view id,
+                       struct handles *ret) MUST_CHECK;
 /** find_class() - all token objects of one class */
 struct err *find_class(const struct token *t, CK_SESSION_HANDLE s, CK_OBJECT_CLASS class,
                        struct handles *ret) MUST_CHECK;

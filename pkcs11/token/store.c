@@ -89,19 +89,9 @@ static struct err *look_at(const struct token *t, CK_SESSION_HANDLE s, CK_OBJECT
 static struct err *look(const struct token *t, CK_SESSION_HANDLE s, const struct token_key *key,
                         struct view der, struct found *f)
 {
-    CK_OBJECT_CLASS class = CKO_CERTIFICATE;
-    CK_CERTIFICATE_TYPE type = CKC_X_509;
-    CK_BBOOL yes = CK_TRUE;
-    CK_ATTRIBUTE templ[] = {
-        {CKA_CLASS, &class, sizeof class},
-        {CKA_TOKEN, &yes, sizeof yes},
-        {CKA_CERTIFICATE_TYPE, &type, sizeof type},
-        {CKA_ID, (void *)(uintptr_t)key->id, key->id_len},
-    };
-
     handles_deinit(&f->others);
     f->same = CK_INVALID_HANDLE;
-    struct err *e = find_objects(t, s, templ, ARRAY_LEN(templ), &f->others);
+    struct err *e = find_certs(t, s, view_of(key->id, key->id_len), &f->others);
     size_t n = f->others.n;
 
     f->others.n = 0; /* those that stay move to the front */

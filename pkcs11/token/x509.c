@@ -72,18 +72,10 @@ static struct err *read_cert(const struct token *t, CK_SESSION_HANDLE s, CK_OBJE
 static struct err *read_certs(const struct token *t, CK_SESSION_HANDLE s, struct token_cert **ret,
                               size_t *ret_n)
 {
-    CK_OBJECT_CLASS class = CKO_CERTIFICATE;
-    CK_CERTIFICATE_TYPE type = CKC_X_509;
-    CK_BBOOL yes = CK_TRUE;
-    CK_ATTRIBUTE templ[] = {
-        {CKA_CLASS, &class, sizeof class},
-        {CKA_TOKEN, &yes, sizeof yes},
-        {CKA_CERTIFICATE_TYPE, &type, sizeof type},
-    };
     struct handles found = {0};
     struct token_cert *certs = NULL;
     size_t n = 0;
-    struct err *e = find_objects(t, s, templ, ARRAY_LEN(templ), &found);
+    struct err *e = find_certs(t, s, view_of(NULL, 0), &found);
 
     if (e == NULL && found.n > TOKEN_CERTS_MAX) {
         e = err_new(ERR_LIMIT, "it holds %zu, more than %d", found.n, TOKEN_CERTS_MAX);
