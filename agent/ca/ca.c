@@ -368,6 +368,11 @@ const char *ca_krl_path(const struct ca *ca)
     return ca_revoked_krl_path(ca->revoked);
 }
 
+const struct err *ca_problem(const struct ca *ca)
+{
+    return ca_revoked_problem(ca->revoked);
+}
+
 char *ca_key_line(const struct ca *ca)
 {
     const struct ssh_key *key = ca_revoked_key(ca->revoked);

@@ -88,6 +88,9 @@ size_t ca_revocations(const struct ca *ca);
 const struct ca_revocation *ca_revocation_at(const struct ca *ca, size_t i);
 /** ca_krl_path() - where the KRL is; it is there from the start on, without entries at first */
 const char *ca_krl_path(const struct ca *ca);
+/** ca_problem() - why the list or the KRL on disk is not the one of now, after a write that failed;
+ * NULL: it is. Borrowed */
+const struct err *ca_problem(const struct ca *ca);
 /** ca_key_line() - the CA's public key, "type base64" (caller owns); NULL while it was never seen */
 char *ca_key_line(const struct ca *ca);
 

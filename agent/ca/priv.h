@@ -40,6 +40,9 @@ bool ca_revoked_add(struct ca_revoked *r, const struct ca_revocation *what, ca_d
 size_t ca_revoked_count(const struct ca_revoked *r);
 const struct ca_revocation *ca_revoked_at(const struct ca_revoked *r, size_t i);
 const char *ca_revoked_krl_path(const struct ca_revoked *r);
+/** ca_revoked_problem() - why the files are not what they should be, since a write failed; NULL: they
+ * are. Borrowed */
+const struct err *ca_revoked_problem(const struct ca_revoked *r);
 
 /* --- role.c --- */
 /** ca_roles_copy() - deep copy (caller owns); INPUT without roles or principals, NOMEM */

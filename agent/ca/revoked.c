@@ -5,6 +5,9 @@
  *
  * An entry is tied to the key that the CA had then. The key of now is remembered in our file, so
  * that a certificate can be revoked while the CA's token lies in a safe.
+ *
+ * A write that failed is told to who waits for it, and remembered until one succeeds: nobody waits for
+ * those at the start.
  */
 #include <jansson.h>
 #include <stdlib.h>
@@ -22,8 +25,14 @@ struct waiter {
     void *arg;
 };
 
+/* Ours, or the KRL. */
+struct part {
+    char *path;
+    struct err *problem; /* why it is not on disk as it should be; NULL: it is */
+};
+
 struct ca_revoked {
-    char *state_path, *krl_path;
+    struct part state, krl;
     struct io_writer *writer;
     STAILQ_HEAD(, waiter) waiters;
     struct ssh_key *key; /* NULL: never seen */
@@ -39,6 +48,12 @@ static void entry_deinit(struct ca_revocation *r)
     free((char *)r->reason);
 }
 
+static void part_deinit(struct part *p)
+{
+    free(p->path);
+    err_free(&p->problem);
+}
+
 void ca_revoked_free(struct ca_revoked **rp)
 {
     struct ca_revoked *r = take(rp);
@@ -52,8 +67,8 @@ void ca_revoked_free(struct ca_revoked **rp)
     }
     ssh_key_free(&r->key);
     free(r->list);
-    free(r->state_path);
-    free(r->krl_path);
+    part_deinit(&r->state);
+    part_deinit(&r->krl);
     free(r);
 }
 
@@ -90,6 +105,18 @@ static void drop_ended(struct ca_revoked *r)
         }
     }
     r->n = kept;
+}
+
+static void on_written(void *arg, const struct err *e)
+{
+    struct part *p = arg;
+    struct err *problem = err_add(err_copy(e), "%s", p->path);
+
+    if (problem != NULL && p->problem == NULL) {
+        log_err(LOG_WARN, problem, "what is revoked is not on the disk");
+    }
+    err_free(&p->problem);
+    p->problem = problem;
 }
 
 /* --- our file ----------------------------------------------------------------------------------- */
@@ -156,7 +183,7 @@ static struct err *load(struct ca_revoked *r)
     AUTO(buf_deinit) struct buf text;
 
     buf_init(&text, FILE_MAX_BYTES);
-    struct err *e = file_read(r->state_path, FILE_MAX_BYTES, &text);
+    struct err *e = file_read(r->state.path, FILE_MAX_BYTES, &text);
 
     if (err_is(e, ERR_NOT_FOUND)) {
         err_free(&e);
@@ -165,7 +192,7 @@ static struct err *load(struct ca_revoked *r)
     if (e == NULL) {
         e = read_list(r, buf_view(&text));
     }
-    return e != NULL ? err_recode(err_add(e, "%s", r->state_path), ERR_STORE) : NULL;
+    return e != NULL ? err_recode(err_add(e, "%s", r->state.path), ERR_STORE) : NULL;
 }
 
 static struct err *put_state(struct ca_revoked *r)
@@ -189,18 +216,20 @@ static struct err *put_state(struct ca_revoked *r)
     buf_put(&text, dumped, strlen(dumped));
     struct err *e = buf_check(&text, "the list of revoked certificates");
 
-    return e != NULL ? e : io_writer_put(r->writer, r->state_path, &text, 0600, NULL, NULL);
+    return e != NULL ? e
+                     : io_writer_put(r->writer, r->state.path, &text, 0600, on_written, &r->state);
 }
 
 /* --- the KRL ------------------------------------------------------------------------------------ */
 
 /* The list of @arg, and with it those of whoever came before: one that was replaced before it was
  * written is in it. */
-static void on_written(void *arg, const struct err *e)
+static void on_krl_written(void *arg, const struct err *e)
 {
     struct ca_revoked *r = ((struct waiter *)arg)->list;
     bool is_last = false;
 
+    on_written(&r->krl, e);
     while (!is_last) {
         AUTO(auto_free) struct waiter *w = STAILQ_FIRST(&r->waiters);
 
@@ -218,9 +247,9 @@ static struct err *put_krl(struct ca_revoked *r, struct waiter *w)
     ca_krl_put(&krl, r->list, r->n, r->version, wall_now());
     struct err *e = buf_check(&krl, "the key revocation list");
 
-    return e != NULL ? e
-                     : io_writer_put(r->writer, r->krl_path, &krl, KRL_MODE,
-                                     w != NULL ? on_written : NULL, w);
+    return e != NULL   ? e
+           : w != NULL ? io_writer_put(r->writer, r->krl.path, &krl, KRL_MODE, on_krl_written, w)
+                       : io_writer_put(r->writer, r->krl.path, &krl, KRL_MODE, on_written, &r->krl);
 }
 
 /* --- what ca.c asks ----------------------------------------------------------------------------- */
@@ -235,10 +264,10 @@ struct err *ca_revoked_new(struct io_loop *l, const char *state_path, const char
     }
     STAILQ_INIT(&r->waiters);
     r->version = 1;
-    r->state_path = text_copy(state_path);
-    r->krl_path = text_copy(krl_path);
+    r->state.path = text_copy(state_path);
+    r->krl.path = text_copy(krl_path);
     struct err *e =
-        r->state_path == NULL || r->krl_path == NULL ? err_nomem() : io_writer_new(l, &r->writer);
+        r->state.path == NULL || r->krl.path == NULL ? err_nomem() : io_writer_new(l, &r->writer);
 
     if (e == NULL) {
         e = load(r);
@@ -355,5 +384,10 @@ const struct ca_revocation *ca_revoked_at(const struct ca_revoked *r, size_t i)
 
 const char *ca_revoked_krl_path(const struct ca_revoked *r)
 {
-    return r->krl_path;
+    return r->krl.path;
+}
+
+const struct err *ca_revoked_problem(const struct ca_revoked *r)
+{
+    return r->state.problem != NULL ? r->state.problem : r->krl.problem;
 }

@@ -28,6 +28,9 @@ static void print_ca(const struct cli *c, const json_t *ca)
         return;
     }
     printf("%-10s %s\n%-10s %s\n", "key", json_text(ca, "public_key"), "krl", json_text(ca, "krl"));
+    if (json_is_object(json_object_get(ca, "problem"))) {
+        printf("%-10s %s\n", "problem", json_text(json_object_get(ca, "problem"), "text"));
+    }
     struct table *t = table_new(heads);
 
     json_array_foreach(json_object_get(ca, "revoked"), i, r)

@@ -56,9 +56,9 @@ static json_t *ca_json(const char *name, const struct ca *ca)
     for (size_t i = 0; i < ca_revocations(ca); i++) {
         control_json_add(list, revocation_json(ca_revocation_at(ca, i)));
     }
-    return json_pack("{s:o, s:o, s:o, s:o}", "name", control_json_text(name), "public_key",
-                     control_json_text(key), "krl", control_json_text(ca_krl_path(ca)), "revoked",
-                     list);
+    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "name", control_json_text(name), "public_key",
+                     control_json_text(key), "krl", control_json_text(ca_krl_path(ca)), "problem",
+                     control_fault(ca_problem(ca)), "revoked", list);
 }
 
 struct err *control_ca_get(struct control_request *r)

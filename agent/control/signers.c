@@ -2,6 +2,7 @@
  * Signers, for status. Vault keeps its own account of how it does; of any other kind the
  * certificates tell: one whose last request failed fails, one that gave a certificate works.
  */
+#include "ca/ca.h"
 #include "control/resources.h"
 
 enum { SKEW_WARN_S = 60 };
@@ -106,6 +107,14 @@ json_t *control_signers_json(const struct control_deps *d)
 
 void control_signer_warnings(const struct control_deps *d, json_t *warnings)
 {
+    for (size_t i = 0; i < d->signers_n; i++) {
+        const struct ca *ca = ca_of(d->signers[i]);
+
+        if (ca != NULL && ca_problem(ca) != NULL) {
+            control_warn(warnings, "what %s has revoked is not on the disk: %s",
+                         d->signers[i]->name, err_text(ca_problem(ca)));
+        }
+    }
     for (size_t i = 0; d->vault != NULL && i < vault_count(d->vault); i++) {
         char off[TEXT_DURATION_BYTES];
         char until[WALL_TEXT_BYTES];

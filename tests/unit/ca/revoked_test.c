@@ -140,6 +140,45 @@ static void revoking_nonsense_is_refused(void **state)
     s->remote.find_fails = 0;
 }
 
+static bool says(struct setting *s, const char *part)
+{
+    const struct err *e = ca_problem(ca_of(&s->signer));
+
+    return e != NULL && strstr(err_text(e), part) != NULL;
+}
+
+/* A folder stands where a file should be: at the start nobody waits for the writing. */
+static void what_cannot_be_written_is_a_problem_until_it_can(void **state)
+{
+    struct setting *s = *state;
+    AUTO(auto_free) char *own = text_fmt("%s/ca-own.revoked", s->dir);
+    const char *krl = "nowhere.krl/in";
+
+    fake_pass(0);
+    assert_null(ca_problem(ca_of(&s->signer)));
+    stop(s);
+    s->conf.krl = krl;
+    start(s);
+    fake_pass(0);
+    assert_true(says(s, krl));
+    stop(s);
+    s->conf.krl = NULL;
+    unlink(own);
+    assert_int_equal(mkdir(own, 0700), 0);
+    fake_fails(ca_new(NULL, &s->remote, &s->conf, s->dir, &s->signer), ERR_STORE, own);
+    assert_int_equal(rmdir(own), 0);
+    start(s);
+    assert_int_equal(mkdir(own, 0700), 0);
+    uint64_t serial = issued(s)->serial; /* the key is seen, and to be remembered */
+
+    fake_pass(0);
+    assert_true(says(s, own));
+    assert_int_equal(rmdir(own), 0);
+    take_back(s, serial, NULL, 0);
+    assert_null(s->error);
+    assert_null(ca_problem(ca_of(&s->signer)));
+}
+
 static void a_damaged_list_is_an_error(void **state)
 {
     static const char *const bad[] = {"",
@@ -167,6 +206,7 @@ int main(void)
         TEST(each_of_many_at_once_is_told),
         TEST(what_has_ended_leaves_the_list),
         TEST(revoking_nonsense_is_refused),
+        TEST(what_cannot_be_written_is_a_problem_until_it_can),
         TEST(a_damaged_list_is_an_error),
     };
 

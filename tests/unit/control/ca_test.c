@@ -25,6 +25,23 @@ static void test_shown(void **state)
     assert_int_equal(ask("GET", "/v1/cas/corp", NULL), 501);
 }
 
+static void test_what_is_not_on_the_disk(void **state)
+{
+    AUTO(err_free) struct err *problem = err_new(ERR_STORE, "rename /state/ca-own.krl: no space");
+
+    (void)state;
+    fake_the_ca.problem = problem;
+    assert_int_equal(ask("GET", "/v1/cas/local", NULL), 200);
+    assert_text("problem.text", "rename /state/ca-own.krl: no space");
+    assert_int_equal(ask("GET", "/v1/status", NULL), 200);
+    AUTO(auto_free) char *all = json_dumps(at("warnings"), 0);
+
+    assert_non_null(strstr(all, "what local has revoked is not on the disk: rename /state"));
+    fake_the_ca.problem = NULL;
+    assert_int_equal(ask("GET", "/v1/cas/local", NULL), 200);
+    assert_null_at("problem");
+}
+
 static void test_revoked(void **state)
 {
     (void)state;
@@ -91,9 +108,8 @@ static void test_audit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_shown),
-        TEST(test_revoked),
-        TEST(test_revoking_nonsense),
+        TEST(test_shown),   TEST(test_what_is_not_on_the_disk),
+        TEST(test_revoked), TEST(test_revoking_nonsense),
         TEST(test_audit),
     };
 

@@ -15,6 +15,7 @@ static struct {
 
 static struct ca {
     const char *key; /* NULL: never seen */
+    const struct err *problem;
 } fake_the_ca;
 
 struct ca *ca_of(const struct signer *s)
@@ -46,6 +47,11 @@ const char *ca_krl_path(const struct ca *ca)
 {
     (void)ca;
     return "/state/ca-own.krl";
+}
+
+const struct err *ca_problem(const struct ca *ca)
+{
+    return ca->problem;
 }
 
 char *ca_key_line(const struct ca *ca)
