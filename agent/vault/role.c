@@ -180,16 +180,32 @@ static void say_extensions(const json_t *role, struct words *w)
     }
 }
 
+/* OpenBao 2.7.2 takes blanks beside a comma for a part of the name, here alone. */
+static bool may_be_chosen(const char *allowed, const char *name)
+{
+    size_t len = strlen(name);
+
+    if (strcmp(allowed, "*") == 0) {
+        return true;
+    }
+    while (strcspn(allowed, ",") != len || strncmp(allowed, name, len) != 0) {
+        allowed += strcspn(allowed, ",");
+        if (*allowed++ == '\0') {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* What a user's certificate carries where nothing is said of extensions, and by whom it is signed. */
 static void say_default(const json_t *role, struct words *w)
 {
     static const char least[] = "permit-pty";
-    const char *allowed = text_of(role, "allowed_extensions");
     const char *issuer = text_of(role, "issuer_ref");
 
     if (flag_of(role, "allow_user_certificates")) {
         add(w, "; what Holdfast asks for by itself is %s alone, %s", least,
-            is_listed(allowed, "*", 1) || is_listed(allowed, least, sizeof least - 1)
+            may_be_chosen(text_of(role, "allowed_extensions"), least)
                 ? "and a certificate has just that"
                 : "which the role does not let be chosen: a certificate has the role's own");
     }

@@ -118,9 +118,62 @@ def test_what_cannot_be_asked_is_not_asked(with_token, key, fields):
         assert probe.error(key, **fields)["code"] == "input"
 
 
-def test_an_issuer_of_ones_own_choice_is_not_to_be_had(with_token, key):
+# --- what a role lets choose ---------------------------------------------------------------
+
+MORE = {"permit-pty": "", "permit-user-rc": ""}
+
+
+@pytest.mark.parametrize("allowed, chose", [
+    ("permit-pty", False), ("permit-user-rc,permit-pty", False), ("*", False), ("", True),
+    ("permit-user-rc", True), ("permit-user-rc, permit-pty", True)])
+def test_a_wish_is_granted_or_the_role_chooses(bao, with_token, key, allowed, chose):
+    bao.enable_ssh("ssh", "web", allowed_users="deploy", default_extensions=MORE,
+                   allowed_extensions=allowed)
     with Probe(with_token) as probe:
-        assert probe.error(key, issuer_ref="other")["code"] == "unsupported"
+        for _ in range(3):
+            answer = probe.cert(key, extensions="permit-pty", role_may_choose="yes")
+            shown = describe(answer["cert"])
+            assert answer["role_chose"] == chose and "permit-pty" in shown
+            assert ("permit-user-rc" in shown) == chose
+        if chose:  # what was learnt of the role weakens no list that is exact
+            error = probe.error(key, extensions="permit-pty")
+            assert "extensions [permit-pty] are not on allowed list" in error["text"]
+        answer = probe.cert(key)
+        assert "permit-user-rc" in describe(answer["cert"]) and not answer["role_chose"]
+        write_private(with_token["token_file"], bao.root_token)
+        engine = probe.ask("check", server="test", mount="ssh", role="web")[-2]["text"]
+        assert ("a certificate has the role's own" if chose else "has just that") in engine
+        assert 'the issuer "default" signs' in engine
+
+
+def test_what_was_learnt_of_a_role_ends_with_the_configuration(bao, with_token, key):
+    fields = {"extensions": "permit-pty", "role_may_choose": "yes"}
+    bao.enable_ssh("ssh", "web", allowed_users="deploy", allowed_extensions="")
+    with Probe(with_token) as probe:
+        assert probe.cert(key, **fields)["role_chose"]
+        bao.enable_ssh("ssh", "web", allowed_users="deploy", allowed_extensions="permit-pty")
+        assert probe.cert(key, **fields)["role_chose"]
+        probe.ask("put", **{"name": "test", **with_token, "timeout": "9000"})
+        assert not probe.cert(key, **fields)["role_chose"]
+
+
+def test_an_issuer_that_is_named_has_to_sign(bao, with_token, key):
+    for name in ("first", "second"):
+        bao.api("POST", f"ssh/issuers/import/{name}", {"generate_signing_key": True})
+        bao.enable_ssh("ssh", name, allowed_users="deploy", issuer_ref=name)
+    bao.allow_sign("ssh", "ssh/first", "ssh/second")
+    with Probe(with_token) as probe:
+        for name in ("first", "second"):
+            probe.cert(key, role=name, issuer_ref=name)
+        error = probe.error(key, role="first", issuer_ref="second")
+        assert error["code"] == "input"
+        assert 'the role "first" signs with the CA SHA256:' in error["text"]
+        assert 'not with the issuer "second"' in error["text"]
+        bao.enable_ssh("ssh", "first", allowed_users="deploy", issuer_ref="second")
+        probe.cert(key, role="first", issuer_ref="second")
+        error = probe.error(key, role="first", issuer_ref="nobody")
+        assert error["code"] == "denied" and "nobody" in error["text"]
+        assert probe.error(key, role="first", issuer_ref="a/b")["code"] == "input"
 
 
 # --- what must not be there --------------------------------------------------------------

@@ -102,11 +102,12 @@ void probe_wait(struct probe *p)
 static void on_reply(void *arg, struct err *e, const struct signer_answer *answer)
 {
     struct probe *p = arg;
-    json_t *result =
-        e != NULL ? json_pack("{s:o}", "error", probe_error(e))
-                  : json_pack("{s:s%, s:s, s:I, s:b}", "cert", answer->cert_line.p,
-                              answer->cert_line.len, "request_id", answer->request_id, "skew_s",
-                              (json_int_t)answer->skew_s, "has_skew", answer->has_skew);
+    json_t *result = e != NULL
+                         ? json_pack("{s:o}", "error", probe_error(e))
+                         : json_pack("{s:s%, s:s, s:I, s:b, s:b}", "cert", answer->cert_line.p,
+                                     answer->cert_line.len, "request_id", answer->request_id,
+                                     "skew_s", (json_int_t)answer->skew_s, "has_skew",
+                                     answer->has_skew, "role_chose", answer->role_chose);
 
     err_free(&e);
     probe_done(p, result);
@@ -258,6 +259,7 @@ static void sign(struct probe *p, const struct fields *f)
         .critical = probe_find(f, "critical") != NULL ? options(critical_names, critical) : NULL,
         .extensions =
             probe_find(f, "extensions") != NULL ? options(extension_names, extensions) : NULL,
+        .role_may_choose = probe_find(f, "role_may_choose") != NULL,
     };
 
     send_all(p, f, &request);

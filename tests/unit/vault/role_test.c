@@ -57,6 +57,8 @@ static const struct row {
      false},
     {"{" USER ",\"allowed_extensions\":\"*\",\"issuer_ref\":\"new\"}", NULL, VAULT_STEP_OK,
      "and a certificate has just that; the issuer \"new\" signs", false},
+    {"{" USER ",\"allowed_extensions\":\"a, permit-pty\"}", NULL, VAULT_STEP_OK,
+     "which the role does not let be chosen: a certificate has the role's own", false},
     {"{" USER ",\"allowed_extensions\":\"permit-pty-not\"}", NULL, VAULT_STEP_OK,
      "which the role does not let be chosen: a certificate has the role's own", false},
 };
