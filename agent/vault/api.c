@@ -9,6 +9,8 @@
 #include "vault/api.h"
 
 #include <stdio.h>
+#include <string.h>
+#include <strings.h>
 #include <sys/random.h>
 #include <time.h>
 
@@ -91,15 +93,45 @@ static bool is_better_elsewhere(const struct err *e, const struct outcome *o, bo
     return err_domain(e) == ERR_DOMAIN_HTTP && (refused || (!once && o->status >= 500));
 }
 
-static struct err *redirected(struct err *e, const struct vault_http_answer *a)
+/* How long the "https://host:port" is that a location begins with; 0: it is on the same host. */
+static size_t origin_len(const char *location)
+{
+    const char *host = strstr(location, "://");
+
+    return host != NULL ? (size_t)(host + 3 - location) + strcspn(host + 3, "/?#") : 0;
+}
+
+static bool is_configured(const struct vault_conf *server, const char *origin, size_t len)
+{
+    for (size_t i = 0; i < vault_conf_addresses(server); i++) {
+        const char *address = vault_conf_address(server, i);
+
+        if (strncasecmp(address, origin, len) == 0 && strchr("/", address[len]) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The next of the addresses gets its turn in any case; a host that is none of them gets nothing. */
+static struct err *redirected(struct err *e, const struct vault_conf *server,
+                              const struct vault_http_answer *a)
 {
     AUTO(auto_free) char *where = text_safe(view_cstr(a->location));
 
     if (a->status < 300 || a->status > 399 || where == NULL) {
         return e;
     }
-    return err_add(e, "it redirects to \"%s\", which is not followed: address the active node",
-                   where);
+    size_t len = origin_len(where);
+
+    if (len == 0 || is_configured(server, where, len)) {
+        return err_add(e, "it redirects to \"%s\", which is not followed", where);
+    }
+    return err_add(
+        e,
+        "it redirects to \"%s\", which is not followed: where that is a node of the same "
+        "cluster, add %.*s to the addresses of this server",
+        where, (int)len, where);
 }
 
 static void note_skew(struct vault_link *link, const struct vault_http_answer *a)
@@ -125,7 +157,7 @@ static struct err *try_once(const struct vault_api *api, const struct vault_http
 
     e = vault_api_read(answer.status, buf_view(&answer.body), &root);
     if (e != NULL) {
-        return redirected(e, &answer);
+        return redirected(e, api->server, &answer);
     }
     if (request->proves_key && !answer.key_signed) {
         json_decref(root);

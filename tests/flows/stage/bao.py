@@ -111,13 +111,14 @@ class Bao:
     name = "one"
 
     def __init__(self, folder=None, persistent=False, outlives=False, ca=None, listener=None,
-                 audited=False):
+                 audited=False, settings=None):
         self._own_folder = folder is None
         self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="bao-"))
         self.folder.mkdir(parents=True, exist_ok=True)
         self.persistent = persistent
         self.outlives = outlives  # goes on when the process that started it ends
         self.listener = listener or {}  # more of its settings: {"tls_max_version": "tls12"}
+        self.settings = settings or {}  # more of the server's own: {"api_addr": "https://..."}
         self.audit_path = self.folder / "audit.jsonl" if audited else None
         self.ca = ca or Ca(self.folder / "tls", "OpenBao test CA")
         self.ca_path = self.ca.path
@@ -186,6 +187,7 @@ class Bao:
             "cluster_addr": f"https://127.0.0.1:{self.cluster_port}",
             **({"audit": [{"type": "file", "path": "to-file", "options": {
                 "file_path": str(self.audit_path)}}]} if self.audit_path else {}),
+            **self.settings,
         }))
         env = {"PATH": os.environ.get("PATH", ""), "HOME": str(self.folder)}
         with open(self.folder / "bao.log", "ab") as log:
@@ -276,7 +278,8 @@ class Bao:
         while time.monotonic() < until:  # unsealed is not yet active, though it reads already
             try:
                 leader = self.api("GET", "sys/leader", token="")
-                elsewhere = leader.get("leader_address", "") not in ("", self.address)
+                elsewhere = leader.get("leader_address", "") not in (
+                    "", self.settings.get("api_addr", self.address))
                 if elsewhere or not self.api("GET", "sys/health", token="")["standby"]:
                     return
             except BaoError as e:
@@ -361,8 +364,8 @@ class Bao:
 class _Follower(Bao):
     """A further node of a cluster: it joins the first one instead of beginning anew."""
 
-    def __init__(self, folder, first, name):
-        super().__init__(folder, persistent=True, ca=first.ca)
+    def __init__(self, folder, first, name, settings):
+        super().__init__(folder, persistent=True, ca=first.ca, settings=settings)
         self.first, self.name = first, name
         self.root_token, self.unseal_key = first.root_token, first.unseal_key
 
@@ -375,19 +378,19 @@ class _Follower(Bao):
 
 
 class BaoCluster:
-    """Three nodes with Raft storage: .nodes, .leader(), .kill_leader()."""
+    """Three nodes with Raft storage: .nodes, .leader(), .kill_leader(). settings: of each node, as Bao has them."""
 
-    def __init__(self):
+    def __init__(self, settings=({}, {}, {})):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="bao-cluster-"))
-        self.nodes = []
+        self.nodes, self.settings = [], settings
 
     def __enter__(self):
         try:
-            first = Bao(self.folder / "one", persistent=True)
+            first = Bao(self.folder / "one", persistent=True, settings=self.settings[0])
             self.nodes.append(first)
             first.start()
-            for name in ("two", "three"):
-                self.nodes.append(_Follower(self.folder / name, first, name))
+            for name, settings in zip(("two", "three"), self.settings[1:]):
+                self.nodes.append(_Follower(self.folder / name, first, name, settings))
                 self.nodes[-1].start()
             self._wait_for_voters()
         except BaseException:

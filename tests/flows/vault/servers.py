@@ -154,15 +154,16 @@ class Front(FakeVault):
     """In front of a real server: what comes in goes on to it, with .adds in its headers, and what it
     answers comes back. While there is .instead, that is the answer, and nothing goes on."""
 
-    def __init__(self, ca, bao):
+    def __init__(self, ca, bao=None):
         super().__init__(ca)
-        self.adds, self.instead, self._bao = {}, None, bao
-        self._tls = ssl.create_default_context(cafile=str(bao.ca_path))
+        self.adds, self.instead = {}, None
+        self.bao = bao
 
     def answer_to(self, request):
         if self.instead:
             return self.instead
-        behind = http.client.HTTPSConnection("127.0.0.1", self._bao.port, context=self._tls, timeout=30)
+        tls = ssl.create_default_context(cafile=str(self.bao.ca_path))
+        behind = http.client.HTTPSConnection("127.0.0.1", self.bao.port, context=tls, timeout=30)
         try:
             behind.request(request["method"], request["path"], request["body"],
                            {**request["headers"], **self.adds})
