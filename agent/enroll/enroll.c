@@ -164,19 +164,31 @@ bool run_say(struct enroll *en, const struct enroll_step *step)
     return run_back(en);
 }
 
-/* What helps, where the error alone does not say it. */
-static void hint(const struct enroll *en, const char *step, char *out, size_t size)
+/* For the first step, where no more is known than why. */
+static const char *token_hint(enum err_code why)
 {
-    bool is_token = text_eq(step, "token");
+    switch (why) {
+    case ERR_NOT_FOUND:
+    case ERR_GONE:
+        return "plug the token in (holdfast token list shows those that are there)";
+    case ERR_PIN:
+    case ERR_PIN_LOCKED:
+        return "unlock the token (holdfast token unlock)";
+    default:
+        return "mend what failed";
+    }
+}
 
+/* What helps, where the error alone does not say it. */
+static void hint(const struct enroll *en, const char *step, enum err_code why, char *out,
+                 size_t size)
+{
     if (en->needs_one_time) {
         snprintf(out, size,
                  "have a one-time token made (vault token create -policy=... "
                  "-wrap-ttl=10m), and run the same command with it");
-    } else if (is_token) {
-        snprintf(out, size,
-                 "unlock the token (holdfast token unlock), and run the same command "
-                 "again");
+    } else if (text_eq(step, "token")) {
+        snprintf(out, size, "%s, and run the same command again", token_hint(why));
     } else if (en->used_one_time && run_cert(en) == NULL) {
         snprintf(out, size,
                  "the one-time token is unwrapped, and kept in the memory of holdfast-vault alone: "
@@ -208,7 +220,7 @@ static void end(struct enroll *en, struct err *e)
     };
 
     if (failed != NULL) {
-        hint(en, failed, next, sizeof next);
+        hint(en, failed, err_code(e), next, sizeof next);
         outcome.next = next;
     }
     run_await(en);

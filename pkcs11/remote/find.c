@@ -174,7 +174,11 @@ struct err *remote_token_find(const struct remote *r, const char *what, size_t *
         return err_new(ERR_INPUT, "%zu tokens are called %s: name one by its serial or URI", found,
                        what);
     }
-    return found == 1 ? NULL : err_new(ERR_NOT_FOUND, "no token is called %s", what);
+    return found == 1 ? NULL
+                      : err_new(ERR_NOT_FOUND,
+                                uri != NULL ? "no token that is present matches %s"
+                                            : "no token is called %s",
+                                what);
 }
 
 size_t remote_modules(const struct remote *r)

@@ -142,7 +142,7 @@ static void run_to_end(void)
 static int fresh(void **state)
 {
     (void)state;
-    w.has_key = w.extractable = false;
+    w.has_key = w.extractable = w.absent = false;
     w.locked = true;
     buf_clear(&w.stored);
     return 0;
@@ -223,6 +223,35 @@ static void test_it_fails_at_every_point(void **state)
     }
 }
 
+/* Each says what helps, and nothing else. */
+static void test_what_the_token_needs(void **state)
+{
+    static const struct {
+        bool absent;
+        enum err_code unlock;
+        const char *next;
+    } cases[] = {
+        {true, 0, "plug the token in"},
+        {false, ERR_GONE, "plug the token in"},
+        {false, ERR_PIN, "unlock the token"},
+        {false, ERR_REMOTE, "mend what failed"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        fresh(NULL);
+        w.absent = cases[i].absent;
+        start(true, false);
+        answer(NULL);
+        if (!cases[i].absent) {
+            answer(err_new(cases[i].unlock, "not so"));
+        }
+        assert_string_equal(w.failed, "token");
+        assert_ptr_equal(strstr(w.next, cases[i].next), w.next);
+        enroll_free(&w.en);
+    }
+}
+
 static void test_what_it_needs(void **state)
 {
     (void)state;
@@ -277,6 +306,7 @@ int main(void)
         cmocka_unit_test_setup(test_from_nothing, fresh),
         cmocka_unit_test_setup(test_it_is_left_at_every_point, fresh),
         cmocka_unit_test_setup(test_it_fails_at_every_point, fresh),
+        cmocka_unit_test_setup(test_what_the_token_needs, fresh),
         cmocka_unit_test_setup(test_what_it_needs, fresh),
     };
 

@@ -29,7 +29,7 @@ static struct {
     struct buf message;
     char *csr;
     struct remote_key key;
-    bool has_key, locked, by_one_time, extractable;
+    bool has_key, absent, locked, by_one_time, extractable;
     unsigned one_time_uses, audits;
     struct buf stored; /* DER */
     struct keys ca;
@@ -82,7 +82,9 @@ void remote_token_get(const struct remote *r, size_t i, struct remote_token *ret
     (void)r;
     assert_int_equal(i, 3);
     *ret = (struct remote_token){.name = "demo",
-                                 .state = w.locked ? REMOTE_TOKEN_LOCKED : REMOTE_TOKEN_READY};
+                                 .state = w.absent   ? REMOTE_TOKEN_ABSENT
+                                          : w.locked ? REMOTE_TOKEN_LOCKED
+                                                     : REMOTE_TOKEN_READY};
 }
 
 void remote_unlock(struct remote *r, size_t token, const struct secret *pin, bool last_try,
