@@ -13,6 +13,35 @@ static const char *number(const json_t *object, const char *name, char *out, siz
     return out;
 }
 
+/* A helper that never had to be restarted is nothing to speak of. */
+static void print_restarts(const char *program, const char *name, const json_t *helper)
+{
+    long long n = (long long)json_integer_value(json_object_get(helper, "restarts"));
+    AUTO(auto_free) char *times = n == 1 ? text_copy("once") : text_fmt("%lld times", n);
+    bool runs = json_is_true(json_object_get(helper, "running"));
+    AUTO(auto_free) char *text =
+        text_fmt("%s%s%s was restarted %s and %s%s: %s", program, name[0] != '\0' ? " " : "", name,
+                 times, runs ? "runs since " : "does not run", json_text(helper, "since"),
+                 json_text(json_object_get(helper, "last_error"), "text"));
+
+    if (n > 0 && text != NULL) {
+        text_wrapped(stdout, 0, text);
+    }
+}
+
+static void print_helpers(const json_t *root)
+{
+    size_t i;
+    const json_t *module;
+
+    json_array_foreach(json_object_get(root, "modules"), i, module)
+    {
+        print_restarts("holdfast-token", json_text(module, "name"),
+                       json_object_get(module, "helper"));
+    }
+    print_restarts("holdfast-vault", "", json_object_get(root, "vault_helper"));
+}
+
 static void print_head(const json_t *root)
 {
     const json_t *agent = json_object_get(root, "agent");
@@ -23,8 +52,10 @@ static void print_head(const json_t *root)
     printf("holdfast-agent %s, pid %lld, up %s\n", json_text(root, "version"),
            (long long)json_integer_value(json_object_get(root, "pid")),
            text_duration_of(json_integer_value(json_object_get(root, "uptime_s")), up));
-    printf("%s: %s clients, %s signatures\n\n", json_text(agent, "socket"),
+    printf("%s: %s clients, %s signatures\n", json_text(agent, "socket"),
            number(agent, "open", open, sizeof open), number(agent, "signs", signs, sizeof signs));
+    print_helpers(root);
+    putchar('\n');
 }
 
 static void print_tokens(const json_t *root)

@@ -27,10 +27,22 @@ void control_warn(json_t *warnings, const char *fmt, ...)
 
 json_t *control_helper_json(const struct io_helper_status *h)
 {
-    return json_pack("{s:b, s:o, s:I, s:I, s:I}", "running", h->running, "pid",
-                     control_json_int_or_null(h->running, h->pid), "restarts",
-                     (json_int_t)h->restarts, "queued", (json_int_t)h->queued, "outstanding",
+    return json_pack("{s:b, s:o, s:o, s:I, s:o, s:I, s:I}", "running", h->running, "pid",
+                     control_json_int_or_null(h->running, h->pid), "since",
+                     control_json_time(h->since), "restarts", (json_int_t)h->restarts, "last_error",
+                     control_fault(h->last_error), "queued", (json_int_t)h->queued, "outstanding",
                      (json_int_t)h->outstanding);
+}
+
+static json_t *vault_helper_json(const struct control_deps *d)
+{
+    struct io_helper_status h;
+
+    if (d->vault == NULL) {
+        return json_null();
+    }
+    vault_helper_status(d->vault, &h);
+    return control_helper_json(&h);
 }
 
 static json_t *agent_json(const struct control_deps *d)
@@ -122,14 +134,14 @@ static void answer(struct control_request *r)
     int64_t uptime_s = (mono_now().ms - control_started(r).ms) / 1000;
 
     control_answer(r, 200,
-                   json_pack("{s:s, s:i, s:I, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o}",
+                   json_pack("{s:s, s:i, s:I, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
                              "version", HOLDFAST_VERSION, "pid", (int)getpid(), "uptime_s",
                              (json_int_t)uptime_s, "config_file", control_json_text(d->config_file),
                              "agent", agent_json(d), "memory", memory_name(secret_heap_state()),
                              "modules", modules_json(d), "tokens", control_tokens_json(d),
-                             "signers", control_signers_json(d), "identities",
-                             control_identities_json(d), "keys", control_keys_json(d, NULL),
-                             "warnings", warnings_json(d)));
+                             "signers", control_signers_json(d), "vault_helper",
+                             vault_helper_json(d), "identities", control_identities_json(d), "keys",
+                             control_keys_json(d, NULL), "warnings", warnings_json(d)));
 }
 
 /* Settled or not in time: what is known by then is the answer. */

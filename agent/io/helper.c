@@ -263,6 +263,7 @@ static struct err *launch(struct io_helper *h)
     event_assign(&h->writable, h->loop->base, h->fd, EV_WRITE, on_writable, h);
     h->state = HELPER_UP;
     h->starts++;
+    h->since = wall_now();
     return io_event_add(&h->readable);
 }
 
@@ -411,6 +412,7 @@ void io_helper_status(const struct io_helper *h, struct io_helper_status *ret)
         .running = h->state == HELPER_UP,
         .ready = h->state == HELPER_UP && h->ready,
         .pid = h->process != NULL ? io_process_pid(h->process) : 0,
+        .since = {h->state == HELPER_UP ? h->since.s : 0},
         .restarts = h->starts > 0 ? h->starts - 1 : 0,
         .queued = io_queue_len(h->queue),
         .outstanding = h->sent_n,

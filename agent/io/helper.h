@@ -101,9 +101,10 @@ void io_helper_answer(struct io_helper *h, uint64_t question, struct err *e, str
 struct io_helper_status {
     bool running, ready;
     pid_t pid;         /* 0 when there is none */
+    struct wall since; /* it runs since then; 0: it does not */
     unsigned restarts; /* since the agent started */
     unsigned queued, outstanding;
-    const struct err *last_error; /* borrowed; NULL when none */
+    const struct err *last_error; /* why it ended last; borrowed, NULL when it never did */
 };
 void io_helper_status(const struct io_helper *h, struct io_helper_status *ret);
 

@@ -70,6 +70,7 @@ struct io_helper {
     struct mono oldest_since; /* the first of sent is the first */
     unsigned failures;        /* in a row */
     unsigned starts;
+    struct wall since; /* of the last one */
     struct err *last_error;
 
     struct io_queue *queue;

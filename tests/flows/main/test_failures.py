@@ -191,6 +191,8 @@ def test_module_that_crashes_in_sign(bench, place, sshd):
         wait_for(agent.log, lambda: agent.helpers("holdfast-token") not in ([], before))
         agent.wait_token("ready")
         assert ssh(agent, sshd, place) == me()
+        assert "holdfast-token shim was restarted once and runs since " in \
+            agent.holdfast("status").stdout
     assert "signal" in agent.log()
 
 

@@ -84,12 +84,15 @@ def test_holdfast_vault_dies_at_any_moment(bench, place, sshd, seed):
     agent = bench.with_key(bench.agent())
     with agent:
         agent.wait_active("web")
+        assert "restarted" not in agent.holdfast("status").stdout
+        killed = 0
         for _ in range(4):
             renewing = subprocess.Popen([*_holdfast(), "renew", "web"], env=agent.env(),
                                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
             time.sleep(dice.random() * 0.3)
             for pid in agent.helpers("holdfast-vault"):
                 os.kill(pid, signal.SIGKILL)
+                killed += 1
             _, said = renewing.communicate(timeout=90)
             assert renewing.returncode == 0 or "holdfast-vault" in said, said
             assert valid(agent) == {"web"}
@@ -97,6 +100,11 @@ def test_holdfast_vault_dies_at_any_moment(bench, place, sshd, seed):
         before = agent.cert("web")["serial"]
         agent.holdfast("renew", "web")
         assert agent.cert("web")["serial"] != before
+        helper = agent.status()["vault_helper"]
+        assert killed > 0 and helper["restarts"] == killed and helper["running"]
+        times = "once" if killed == 1 else f"{killed} times"
+        assert f"holdfast-vault was restarted {times} and runs since {helper['since']}: helper " \
+            "holdfast-vault died: killed by signal 9" in agent.holdfast("status").stdout
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -69,6 +69,7 @@ static struct {
     size_t identities;
     struct vault_status vault[FAKE_MAX];
     size_t vaults;
+    struct io_helper_status vault_helper;
 
     bool at_once;
     enum fake_call call;
@@ -457,6 +458,12 @@ size_t vault_count(const struct vault *v)
 {
     (void)v;
     return fake.vaults;
+}
+
+void vault_helper_status(const struct vault *v, struct io_helper_status *ret)
+{
+    (void)v;
+    *ret = fake.vault_helper;
 }
 
 void vault_status(const struct vault *v, size_t i, struct vault_status *ret)

@@ -36,6 +36,8 @@ static void test_members(void **state)
         .name = "soft",
         .path = "/lib/soft.so",
         .helper = {.running = true, .pid = 42, .restarts = 1, .queued = 2, .outstanding = 3}};
+    fake.vault_helper = (struct io_helper_status){
+        .running = true, .pid = 43, .since = {1800000000}, .restarts = 4, .last_error = e};
     fake.module[1] = (struct remote_module){.name = "gone", .path = "/gone.so", .error = e};
     ask_status();
     assert_text("version", HOLDFAST_VERSION);
@@ -55,6 +57,12 @@ static void test_members(void **state)
     assert_number("modules.0.helper.restarts", 1);
     assert_number("modules.0.helper.queued", 2);
     assert_number("modules.0.helper.outstanding", 3);
+    assert_null_at("modules.0.helper.since");
+    assert_null_at("modules.0.helper.last_error");
+    assert_number("vault_helper.pid", 43);
+    assert_number("vault_helper.restarts", 4);
+    assert_text("vault_helper.since", "2027-01-15T08:00:00Z");
+    assert_text("vault_helper.last_error.text", "no such file");
     assert_text("modules.1.error.code", "not-found");
     assert_null_at("modules.1.helper.pid");
     assert_text("tokens.0.name", "demo");

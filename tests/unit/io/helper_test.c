@@ -9,6 +9,7 @@ static void test_starts_on_demand_and_answers(void **state)
     (void)state;
     run_rounds(3);
     assert_int_equal(status().pid, 0);
+    assert_int_equal(status().since.s, 0);
     ask_as(1, call_of(OP_ECHO, view_cstr("hello")));
     assert_int_equal(status().queued, 1);
     wait_for(1);
@@ -16,6 +17,7 @@ static void test_starts_on_demand_and_answers(void **state)
     assert_true(view_is(buf_view(&t.reply[1].body), "hello"));
     assert_true(status().running && status().ready && status().pid > 0);
     assert_int_equal(status().restarts, 0);
+    assert_in_range(status().since.s, wall_now().s - 60, wall_now().s);
     assert_int_equal(t.ups, 1);
     assert_int_equal(t.downs, 0);
     ask_as(2, call_of(99, view_of(NULL, 0)));
