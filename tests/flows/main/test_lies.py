@@ -30,7 +30,8 @@ class Liar:
         """A certificate for the agent's key as ssh-keygen makes it."""
         key = self.bench.folder / f"key{time.monotonic_ns()}"
         public(key).write_text(agent.holdfast("key", "public", "web").stdout)
-        fields = {"principals": [me()], "validity": "-10s:+5m", **fields}
+        fields = {"principals": [me()], "validity": "-10s:+5m",
+                  "options": ["clear", "permit-pty"], **fields}
         return certify(self.ca, key, **fields).read_text()
 
 
@@ -66,7 +67,7 @@ LIES = {
     "more principals": (lambda l, a: l.certificate(a, principals=[me(), "mallory"]), "mallory"),
     "a window in the past": (lambda l, a: l.certificate(a, validity="-2h:-1h"), "valid"),
     "a window in the future": (lambda l, a: l.certificate(a, validity="+1h:+2h"), "valid"),
-    "a host certificate": (lambda l, a: l.certificate(a, host=True), "host"),
+    "a host certificate": (lambda l, a: l.certificate(a, host=True, options=[]), "host"),
     "much too long": (lambda l, a: l.certificate(a, validity="-10s:+520w"), "valid"),
     "a broken signature": (forged, "signature"),
     "no certificate": (lambda l, a: "ssh-ed25519 AAAA\n", "certificate"),
