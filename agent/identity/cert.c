@@ -91,6 +91,28 @@ struct origin {
     bool standby, role_chose;
 };
 
+/* What other identities know the CA of @cert as; a thousand of them mostly have one. NULL: nobody does */
+static const struct ssh_key *known_ca(const struct identity_set *s, const struct ssh_cert *cert)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        for (size_t k = 0; k < s->identities[i]->certs_n; k++) {
+            const struct ssh_key *ca = s->identities[i]->certs[k]->pinned;
+
+            if (ca != NULL && ssh_key_eq(ca, ssh_cert_ca(cert))) {
+                return ca;
+            }
+        }
+    }
+    return NULL;
+}
+
+static void share_keys(const struct identity_cert *c, struct ssh_cert *cert, bool standby)
+{
+    const struct ssh_key *ca = ca_of(c, standby);
+
+    ssh_cert_share(cert, c->owner->public, ca != NULL ? ca : known_ca(c->owner->set, cert));
+}
+
 static struct err *prove(const struct identity_cert *c, const struct ssh_cert *cert,
                          struct origin from, int64_t min_left, struct wall now)
 {
@@ -226,6 +248,7 @@ struct err *identity_cert_answer(struct identity_cert *c, struct view line, bool
         e = err_recode(e, ERR_PROTOCOL);
     }
     if (e == NULL) {
+        share_keys(c, cert, from.standby);
         e = prove(c, cert, from, min_left_s(c->want.request.ttl_s), now);
     }
     if (e != NULL) {
@@ -253,6 +276,7 @@ bool identity_cert_restore(struct identity_cert *c, struct ssh_cert **cert, stru
     if (!identity_cert_is_live(*cert, now)) {
         return false;
     }
+    share_keys(c, *cert, standby);
     struct err *e = prove(c, *cert, from, 0, now);
 
     if (e != NULL) {

@@ -52,6 +52,20 @@ void ssh_cert_free(struct ssh_cert **cp)
     free(c);
 }
 
+static void share(struct ssh_key **own, const struct ssh_key *k)
+{
+    if (k != NULL && k != *own && ssh_key_eq(*own, k)) {
+        ssh_key_free(own);
+        *own = ssh_key_copy(k);
+    }
+}
+
+void ssh_cert_share(struct ssh_cert *c, const struct ssh_key *key, const struct ssh_key *ca)
+{
+    share(&c->key, key);
+    share(&c->ca, ca);
+}
+
 const struct ssh_cert_fields *ssh_cert_fields(const struct ssh_cert *c)
 {
     return &c->fields;

@@ -34,6 +34,10 @@ struct err *ssh_cert_from_blob(struct view blob, struct ssh_cert **ret) MUST_CHE
 struct err *ssh_cert_from_line(const char *line, struct ssh_cert **ret) MUST_CHECK;
 void ssh_cert_free(struct ssh_cert **c);
 
+/** ssh_cert_share() - have it use @key and @ca (NULL: unknown) where they are the keys it names: many
+ * certificates of a key, or of a CA, then hold that once. Before others see it */
+void ssh_cert_share(struct ssh_cert *c, const struct ssh_key *key, const struct ssh_key *ca);
+
 /** ssh_cert_fields() - borrowed from the certificate */
 const struct ssh_cert_fields *ssh_cert_fields(const struct ssh_cert *c);
 /** ssh_cert_key() - the certified key; ssh_cert_ca() - the signing key; borrowed */

@@ -404,6 +404,29 @@ static void test_lines(void **state)
     ssh_cert_free(&none);
 }
 
+/* Of the keys it is told, it takes those it names, and is the same certificate with them. */
+static void test_shared_keys(void **state)
+{
+    AUTO(ssh_cert_free) struct ssh_cert *a =
+        ISSUE(SSH_KEY_P256, "rsa", "-I", "a", "-n", "alice", "-V", "20200102:20300405");
+    AUTO(ssh_cert_free) struct ssh_cert *b =
+        ISSUE(SSH_KEY_P256, "rsa", "-I", "b", "-n", "alice", "-V", "20200102:20300405");
+    AUTO(ssh_key_free) struct ssh_key *key = key_of_file(SSH_KEY_P256);
+
+    (void)state;
+    ssh_cert_share(b, ssh_cert_ca(a), key); /* neither is what it names there */
+    assert_ptr_not_equal(ssh_cert_key(b), ssh_cert_ca(a));
+    assert_ptr_not_equal(ssh_cert_ca(b), key);
+    ssh_cert_share(b, NULL, NULL);
+    ssh_cert_share(b, key, ssh_cert_ca(a));
+    ssh_cert_share(b, key, ssh_cert_ca(a));
+    assert_ptr_equal(ssh_cert_key(b), key);
+    assert_ptr_equal(ssh_cert_ca(b), ssh_cert_ca(a));
+    ssh_cert_free(&a);
+    assert_ok(ssh_cert_verify(b));
+    must_be_as_shown(b, SSH_KEY_P256);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -418,6 +441,7 @@ int main(void)
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_odd_types),
         cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_shared_keys),
     };
 
     return cmocka_run_group_tests(tests, make_keys, remove_folder);
