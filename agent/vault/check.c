@@ -284,16 +284,18 @@ static struct err *check_login(struct vault_check_run *run, vault_check_step_fn 
     return lost;
 }
 
-struct err *vault_serve_check(struct vault_look *look)
+struct err *vault_serve_check(struct vault_look *asked)
 {
     static vault_check_step_fn *const steps[VAULT_STEPS] = {
         [VAULT_STEP_LOGIN] = vault_check_login,
         [VAULT_STEP_TOKEN] = vault_check_token,
         [VAULT_STEP_ENGINE] = vault_check_engine,
     };
-    struct vault_check_run run = {.look = look};
-    struct vault_conf lenient = *look->api.server; /* borrowed strings */
-    size_t n = vault_conf_addresses(look->api.server), first_good = n;
+    struct vault_look look = *asked;
+    struct vault_check_run run = {.look = &look};
+    struct vault_conf lenient = *look.api.server; /* borrowed strings */
+    size_t n = vault_conf_addresses(look.api.server), first_good = n;
+    atomic_uint here = 0;
     struct err *lost = NULL;
 
     for (size_t i = 0; lost == NULL && i < n; i++) {
@@ -303,18 +305,17 @@ struct err *vault_serve_check(struct vault_look *look)
         first_good = good && first_good == n ? i : first_good;
     }
     if (lost == NULL && first_good < n) {
-        atomic_uint here = (unsigned)first_good;
-
         err_free(&run.failed); /* one address is enough */
-        run.address = vault_conf_address(look->api.server, first_good);
+        run.address = vault_conf_address(look.api.server, first_good);
         lenient.renew_by_interval = false; /* let a root token in: its step says what is wrong */
-        look->configured = look->api.server;
-        look->api.server = &lenient;
-        look->api.good = &here;
+        look.configured = look.api.server;
+        look.api.server = &lenient;
+        here = (unsigned)first_good;
+        look.api.good = &here;
         lost = check_login(&run, steps);
     } else if (lost == NULL) {
         lost = skip(&run, VAULT_STEP_LOGIN,
-                    look->query->mount != NULL ? VAULT_STEP_ENGINE : VAULT_STEP_TOKEN);
+                    look.query->mount != NULL ? VAULT_STEP_ENGINE : VAULT_STEP_TOKEN);
     }
     if (lost != NULL) {
         err_free(&run.failed);
