@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "cli/cli.h"
+#include "cli/form.h"
 #include "cli/resource.h"
 #include "cli/session.h"
 #include "cli/table.h"
@@ -13,9 +14,13 @@
 
 /* --- apply --- */
 
-/* A document is {"resources": [...]}, a list of resources, or one resource; taken. */
-static json_t *whole_document(json_t *given, const char *scope)
+/* A document is {"resources": [...]}, a list of resources, or one resource; taken. @ret_made: what of
+ * "/resources/0" is not in it. */
+static json_t *whole_document(json_t *given, const char *scope, const char **ret_made)
 {
+    *ret_made = json_is_array(given)                     ? "/resources"
+                : json_object_get(given, "kind") != NULL ? "/resources/0"
+                                                         : "";
     json_t *list = json_is_array(given)                     ? json_incref(given)
                    : json_object_get(given, "kind") != NULL ? json_pack("[O]", given)
                                                             : NULL;
@@ -33,7 +38,7 @@ static json_t *whole_document(json_t *given, const char *scope)
     return document;
 }
 
-static struct err *read_document(struct cli *c, json_t **ret)
+static struct err *read_document(struct cli *c, json_t **ret, const char **ret_made)
 {
     const char *file = cli_option(c, "file");
     json_t *given = NULL;
@@ -52,7 +57,7 @@ static struct err *read_document(struct cli *c, json_t **ret)
         e = err_new(ERR_INPUT, "%s is empty", file);
     }
     if (e == NULL) {
-        *ret = whole_document(given, resource_scope(c));
+        *ret = whole_document(given, resource_scope(c), ret_made);
     }
     return e;
 }
@@ -162,10 +167,13 @@ static struct err *apply_document(struct cli *c, json_t *document)
 int cmd_apply(struct cli *c)
 {
     json_t *document = NULL;
-    struct err *e = read_document(c, &document);
+    const char *made = "";
+    struct err *e = read_document(c, &document, &made);
 
     e = e == NULL ? session_open(c, SESSION_TOKENS) : e;
-    e = e == NULL ? apply_document(c, document) : e;
+    if (e == NULL) {
+        e = form_explain_document(cli_option(c, "file"), made, apply_document(c, document));
+    }
     json_decref(document);
     return e != NULL ? cli_fail(e) : CLI_OK;
 }

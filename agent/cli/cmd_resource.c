@@ -55,7 +55,7 @@ int cmd_resource_create(struct cli *c)
         e = form_new(c, k, &body);
     }
     if (e == NULL) {
-        e = post(c, k, body, &made);
+        e = form_explain(c, k, cli_option(c, "file"), post(c, k, body, &made));
     }
     if (e == NULL) {
         print_created(c, k, made, body);
@@ -224,7 +224,8 @@ static struct err *change(struct cli *c, const struct resource_kind *k, const js
     struct err *e = form_change(c, k, old, &body);
 
     if (e == NULL) {
-        e = session_change(c->session, "PUT", path, etag, body, ret);
+        e = form_explain(c, k, cli_option(c, "file"),
+                         session_change(c->session, "PUT", path, etag, body, ret));
     }
     return e;
 }

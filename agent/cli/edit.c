@@ -137,7 +137,7 @@ static struct err *round_of(struct cli *c, const struct resource_kind *k, const 
         e = read_back(s, k, &body);
     }
     if (e == NULL && body != NULL) {
-        e = session_change(c->session, "PUT", path, etag, body, ret);
+        e = form_explain(c, k, s->path, session_change(c->session, "PUT", path, etag, body, ret));
     }
     return e;
 }

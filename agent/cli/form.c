@@ -125,6 +125,26 @@ static struct err *path(const char *option, const char *given, json_t **ret)
     return NULL;
 }
 
+const char *form_option(const struct resource_kind *k, const char *path, const char **ret_rest)
+{
+    static const char *const common[][2] = {
+        {"name", "name"}, {"description", "description"}, {"tags", "tag"}};
+    const char *option = NULL;
+
+    for (size_t i = 0; i < ARRAY_LEN(fields) + ARRAY_LEN(common); i++) {
+        const struct field *f = i < ARRAY_LEN(fields) ? &fields[i] : NULL;
+        const char *member = f != NULL ? f->member : common[i - ARRAY_LEN(fields)][0];
+        size_t len = strlen(member);
+
+        if ((f == NULL || (text_eq(f->kind, k->word) && f->type != FIELD_HOSTS)) &&
+            strncmp(path, member, len) == 0 && (path[len] == '\0' || path[len] == '.')) {
+            option = f != NULL ? f->option : common[i - ARRAY_LEN(fields)][1];
+            *ret_rest = path + len + (path[len] == '.');
+        }
+    }
+    return option;
+}
+
 static struct err *list(struct cli *c, const char *option, json_t **ret)
 {
     unsigned at = 0;

@@ -32,6 +32,17 @@ struct err *form_pick(const json_t *certificates, const char *object, json_t **r
 /** form_of() - a resource as the document that a person edits; new reference */
 json_t *form_of(const json_t *resource);
 
+/** form_option() - the option for a member of a spec by its path ("login.key"), or for what is below it
+ * ("addresses.0"); also for "name", "description" and "tags"; NULL: none is. @ret_rest: what is below */
+const char *form_option(const struct resource_kind *k, const char *path, const char **ret_rest);
+/** form_explain() - what the agent refused (taken) with the place as a person knows it who typed this
+ * command: the option, --set, or @file's line (NULL: no file); another error comes back as it is */
+struct err *form_explain(const struct cli *c, const struct resource_kind *k, const char *file,
+                         struct err *e) MUST_CHECK;
+/** form_explain_document() - the same for a file of many resources
+ * @made: what pointers begin with and the file does not: "/resources/0" for one resource */
+struct err *form_explain_document(const char *file, const char *made, struct err *e) MUST_CHECK;
+
 /** form_set() - a member of a spec by its path: "login.method", "hosts.0.port"
  * @value: taken. A null stays in an object, as it says more to the agent than an absent member: that
  *         a broken reference shall be none; of a list it removes the item

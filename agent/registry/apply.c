@@ -204,8 +204,8 @@ static struct err *plan_item(struct plan *p, const struct item *it)
     json_t *diff = NULL;
 
     if (key != NULL && json_object_get(p->wanted, key) != NULL) {
-        return err_new(ERR_INPUT, "is /resources/%lld too",
-                       (long long)json_integer_value(json_object_get(p->wanted, key)));
+        return err_new(ERR_INPUT, "is resource number %lld once more",
+                       (long long)json_integer_value(json_object_get(p->wanted, key)) + 1);
     }
     struct err *e = set_index(p->wanted, key, it->i);
 

@@ -156,7 +156,8 @@ static struct err *check_members(const json_t *l, const char *method)
             return is_of_others(&rules[i]);
         }
         if (!has(l, rules[i].name) && (rules[i].must & bit) != 0) {
-            return err_new(ERR_INPUT, "/spec/login: %s needs %s", method, rules[i].name);
+            return err_new(ERR_INPUT, "/spec/login/%s: is missing: the method %s needs it",
+                           rules[i].name, method);
         }
     }
     return NULL;
@@ -169,7 +170,7 @@ static struct err *check(const json_t *spec)
     struct err *e = check_members(l, json_string_value(json_object_get(l, "method")));
 
     if (e == NULL && has(l, "token_file") && has(l, "token_environment")) {
-        e = err_new(ERR_INPUT, "/spec/login: give one of token_file and token_environment");
+        e = err_new(ERR_INPUT, "/spec/login/token_environment: there is a token_file already");
     }
     if (e == NULL && has(l, "wrapping_path") && !has(l, "secret_id_wrapped") &&
         !has(l, "token_wrapped")) {

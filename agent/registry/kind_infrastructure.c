@@ -41,8 +41,8 @@ static struct err *check_host(const json_t *h, size_t i, json_t *seen)
     const json_t *before = json_object_get(seen, name);
 
     if (before != NULL) {
-        return err_new(ERR_INPUT, "/spec/hosts/%zu/name: is the name of /spec/hosts/%lld too", i,
-                       (long long)json_integer_value(before));
+        return err_new(ERR_INPUT, "/spec/hosts/%zu/name: host number %lld has this name too", i,
+                       (long long)json_integer_value(before) + 1);
     }
     return json_object_set_new(seen, name, json_integer((json_int_t)i)) == 0 ? NULL : err_nomem();
 }

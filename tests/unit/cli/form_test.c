@@ -80,16 +80,15 @@ static void test_assign_wrong(void **state)
     }
 }
 
-/* The body that a line of words makes; an error's text stands for itself. */
-static char *body_of(const char *line, const json_t *old)
+/* A command out of a line of words; until the next one. */
+static struct cli *command_of(const char *line)
 {
     static struct cli c;
     static char copy[1024];
-    char *argv[ARGS_MAX + 1] = {(char *)"holdfast"};
+    static char *argv[ARGS_MAX + 1] = {(char *)"holdfast"};
     int argc = 1;
     int status = 0;
     char *rest = NULL;
-    json_t *body = NULL;
 
     c = (struct cli){0};
     snprintf(copy, sizeof copy, "%s", line);
@@ -98,9 +97,17 @@ static char *body_of(const char *line, const json_t *old)
         argv[argc++] = w;
     }
     assert_true(cli_parse(&c, argc, argv, &status));
-    const struct resource_kind *k = resource_kind_of(&c);
+    return &c;
+}
+
+/* The body that it makes; an error's text stands for itself. */
+static char *body_of(const char *line, const json_t *old)
+{
+    struct cli *c = command_of(line);
+    const struct resource_kind *k = resource_kind_of(c);
+    json_t *body = NULL;
     AUTO(err_free) struct err *e =
-        old == NULL ? form_new(&c, k, &body) : form_change(&c, k, old, &body);
+        old == NULL ? form_new(c, k, &body) : form_change(c, k, old, &body);
 
     if (e != NULL) {
         assert_null(body);
@@ -167,6 +174,15 @@ static void test_relative_paths(void **state)
     assert_non_null(strstr(body, path));
 }
 
+/* A text with the file's path for its "%s". */
+static char *with_path(const char *text, const char *path)
+{
+    const char *at = strstr(text, "%s");
+
+    return at == NULL ? text_copy(text)
+                      : text_fmt("%.*s%s%s", (int)(at - text), text, path, at + 2);
+}
+
 /* @body_part has to be in what "certificate create c --file FILE" or the like makes. */
 static void with_file(const char *line, const char *content, size_t len, const json_t *old,
                       const char *body_part)
@@ -228,6 +244,91 @@ static void test_changes(void **state)
     json_decref(old);
 }
 
+static const char document[] = "name: corp\n"
+                               "spec:\n"
+                               "  addresses:\n"
+                               "  - https://a\n"
+                               "  - 7\n"
+                               "  bla: 7\n";
+
+static void test_where_a_mistake_is(void **state)
+{
+    static const struct {
+        const char *line, *said, *told; /* %s: the file */
+    } rows[] = {
+        {"connector create c --address x", "/spec/addresses/0: must be", "--address: must be"},
+        {"connector create c --address x --address y", "/spec/addresses/1: must be",
+         "--address, number 2: must be"},
+        {"connector create c", "/spec/addresses: is missing", "--address: is missing"},
+        {"connector create c", "/spec/addresses/0: is odd", "addresses.0: is odd"},
+        {"connector create c --login cert", "/spec/login/key: is missing",
+         "--login-key: is missing"},
+        {"connector create c --set login.x.y=1", "/spec/login/x: no", "--set login.x: no"},
+        {"connector create c --set login=1", "/spec/login/x/y: no", "--set login.x.y: no"},
+        {"connector create c --set login2=1", "/spec/login/x: no", "login.x: no"},
+        {"connector create c", "/spec/other/0/x: no", "other.0.x: no"},
+        {"connector create c", "/name: is long", "NAME: is long"},
+        {"connector edit c --name x", "/name: is long", "--name: is long"},
+        {"ssh-key create k --tag x", "/tags/0: no", "--tag: no"},
+        {"ssh-key create k --key x", "/spec/key: a: b: c", "--key: a: b: c"},
+        {"connector create c", "no such scope: /spec/x", "no such scope: /spec/x"},
+        {"connector create c", "/spec/x", "/spec/x"},
+        {"connector create --file %s", "/spec/addresses/1: no", "%s:5: addresses.1: no"},
+        {"connector create --file %s", "/spec/bla: no", "%s:6: bla: no"},
+        {"connector create --file %s --address x", "/spec/addresses/1: no", "--address: no"},
+        {"connector create --file -", "/spec/bla: no", "standard input: bla: no"},
+        {"connector create --file /nowhere", "/spec/bla: no", "/nowhere: bla: no"},
+    };
+    char path[] = "/tmp/hf-form-XXXXXX";
+    AUTO(auto_close) int fd = mkstemp(path);
+
+    (void)state;
+    assert_int_equal(write(fd, document, sizeof document - 1), sizeof document - 1);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO(auto_free) char *line = with_path(rows[i].line, path);
+        AUTO(auto_free) char *told = with_path(rows[i].told, path);
+        const struct cli *c = command_of(line);
+        AUTO(err_free) struct err *e = form_explain(c, resource_kind_of(c), cli_option(c, "file"),
+                                                    err_new(ERR_DENIED, "%s", rows[i].said));
+
+        assert_true(err_is(e, ERR_DENIED));
+        assert_string_equal(err_text(e), told);
+    }
+    assert_null(form_explain(command_of("connector create c"), resource_kinds, NULL, NULL));
+    unlink(path);
+}
+
+/* Of many resources: as the document says them. */
+static void test_where_in_a_document(void **state)
+{
+    static const struct {
+        const char *text, *made, *said, *told;
+    } rows[] = {
+        {"resources:\n- a: 1\n- spec:\n    key: 1\n", "", "/resources/1: /spec/key: no",
+         "%s:4: resources.1.spec.key: no"},
+        {"- a: 1\n- spec:\n    key: 1\n", "/resources", "/resources/1: /spec/key: no",
+         "%s:3: 1.spec.key: no"},
+        {"kind: x\nspec:\n  key: 1\n", "/resources/0", "/resources/0: /spec/key: no",
+         "%s:3: key: no"},
+        {"kind: x\n", "/resources/0", "the disk is full", "the disk is full"},
+    };
+    char path[] = "/tmp/hf-form-XXXXXX";
+    AUTO(auto_close) int fd = mkstemp(path);
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO(auto_free) char *told = with_path(rows[i].told, path);
+
+        assert_int_equal(ftruncate(fd, 0), 0);
+        assert_int_equal(pwrite(fd, rows[i].text, strlen(rows[i].text), 0), strlen(rows[i].text));
+        AUTO(err_free) struct err *e =
+            form_explain_document(path, rows[i].made, err_new(ERR_INPUT, "%s", rows[i].said));
+
+        assert_string_equal(err_text(e), told);
+    }
+    unlink(path);
+}
+
 static void check_picked(const json_t *certificates, const char *object, const char *pem)
 {
     json_t *picked = NULL;
@@ -282,9 +383,14 @@ static void test_pick(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_assign),  cmocka_unit_test(test_assign_wrong),
-        cmocka_unit_test(test_options), cmocka_unit_test(test_relative_paths),
-        cmocka_unit_test(test_files),   cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_assign),
+        cmocka_unit_test(test_assign_wrong),
+        cmocka_unit_test(test_options),
+        cmocka_unit_test(test_relative_paths),
+        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_where_a_mistake_is),
+        cmocka_unit_test(test_where_in_a_document),
         cmocka_unit_test(test_pick),
     };
 

@@ -139,7 +139,7 @@ static void refuses_documents(void **state)
     apply_text(MANAGER("org/a", "account.main"), true, false);
     refused(ERR_NOT_FOUND, "/spec/connector"); /* a dry run says the same */
     apply_text(CONNECTOR("account", "a", "") "," CONNECTOR("account", "A", ""), false, false);
-    refused(ERR_INPUT, "/resources/1: is /resources/0 too");
+    refused(ERR_INPUT, "/resources/1: is resource number 1 once more");
     apply_text(CONNECTOR("account", "a", "") ",7", false, false);
     refused(ERR_INPUT, "/resources/1");
     apply_text("{\"kind\":\"user\",\"scope\":\"account\",\"name\":\"a\",\"spec\":{}}", false,
