@@ -24,6 +24,9 @@ static void login_free(struct login *l)
     free(l->problem);
     free(l->public_pem);
     free(l->told);
+    free(l->issuer);
+    free(l->subject);
+    free(l->audience);
     ssh_key_free(&l->key);
     free(l);
 }
@@ -357,6 +360,24 @@ void bind_login_tokens(struct bind_login *b)
 
 /* --- configurations that are tried out ---------------------------------------------------------- */
 
+static struct policy_claims claims_of(const struct vault_conf *c)
+{
+    return (struct policy_claims){c->jwt_issuer != NULL ? c->jwt_issuer : VAULT_JWT_ISSUER,
+                                  c->jwt_subject, c->jwt_audience};
+}
+
+struct policy_claims login_claims(const struct bind_login *b, const struct login *l)
+{
+    const struct vault_conf *c = vault_conf_of(b->deps.vault, l->name);
+
+    return c != NULL ? claims_of(c) : (struct policy_claims){l->issuer, l->subject, l->audience};
+}
+
+static bool says_the_same(struct policy_claims a, struct policy_claims b)
+{
+    return same(a.issuer, b.issuer) && same(a.subject, b.subject) && same(a.audience, b.audience);
+}
+
 /* Who logs in like this: a server that is put, or a trial. */
 static struct login *like(const struct bind_login *b, const struct vault_conf *conf, bool is_trial)
 {
@@ -365,7 +386,8 @@ static struct login *like(const struct bind_login *b, const struct vault_conf *c
     LIST_FOREACH(l, &b->logins, link)
     {
         if ((l->until.ms != 0) == is_trial && l->how == conf->login &&
-            text_eq(l->key_uri, conf->client_key)) {
+            text_eq(l->key_uri, conf->client_key) &&
+            says_the_same(login_claims(b, l), claims_of(conf))) {
             return l;
         }
     }
@@ -376,10 +398,18 @@ static struct login *like(const struct bind_login *b, const struct vault_conf *c
 static struct login *trial_of(struct bind_login *b, const struct vault_conf *conf)
 {
     struct login *l = like(b, conf, true);
-    AUTO(auto_free) char *name =
-        l == NULL ? text_fmt("%s (trial %u)", conf->name, ++b->trials) : NULL;
 
-    l = l == NULL ? add(b, conf, name) : l;
+    if (l == NULL) {
+        AUTO(auto_free) char *name = text_fmt("%s (trial %u)", conf->name, ++b->trials);
+        struct policy_claims says = claims_of(conf);
+
+        l = add(b, conf, name);
+        if (l != NULL) { /* a text that is missing for want of memory is one that no JWT has */
+            l->issuer = text_copy(says.issuer);
+            l->subject = text_copy(says.subject);
+            l->audience = text_copy(says.audience);
+        }
+    }
     if (l != NULL) {
         l->until = mono_in(BIND_LOGIN_TRIAL_MS);
         l->is_shared = conf->client_key_shared;

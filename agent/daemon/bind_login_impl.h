@@ -25,8 +25,9 @@ struct login {
     struct login_pace pace;
     struct mono
         until; /* of one that is only tried out: forgotten then. 0: it is a server's that is put */
-    bool is_shared;          /* of that one: see struct vault_conf */
-    char *public_pem, *told; /* of that one: what it was told of its key */
+    bool is_shared;                    /* of that one: see struct vault_conf */
+    char *issuer, *subject, *audience; /* likewise */
+    char *public_pem, *told;           /* of that one: what it was told of its key */
 };
 
 /** Certificates that are being read for a login; outlives both it and the binder. */
@@ -61,6 +62,9 @@ struct login *login_find(const struct bind_login *b, const char *name);
  * one. NULL: it may (caller owns) */
 struct err *login_why_shared(const struct bind_login *b, const struct login *l,
                              const struct ssh_key *key) MUST_CHECK;
+
+/** login_claims() - what its JWTs have to say (borrowed); an issuer that is NULL: its server has left */
+struct policy_claims login_claims(const struct bind_login *b, const struct login *l);
 
 /** login_on_question() - a vault_question_fn */
 void login_on_question(void *arg, uint64_t question, const struct vault_question *q);

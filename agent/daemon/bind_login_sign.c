@@ -3,9 +3,10 @@
  *
  * It speaks with the network and is not trusted with a key. What it wants signed is the whole message; it
  * has to be for the login key of the very server that it logs in to, of a shape that this login needs and
- * SSH does not (policy/statement.h), and one of no more than so many a minute. A key that is an SSH
- * identity's as well signs no login unless the configuration says that they are one. Each answer, yes or
- * no, is in the audit trail.
+ * SSH does not (policy/statement.h), and one of no more than so many a minute; a JWT says what the
+ * configuration of that server has it say, and nothing else. A key that is an SSH identity's as well
+ * signs no login unless the configuration says that they are one. Each answer, yes or no, is in the audit
+ * trail.
  */
 #include <openssl/err.h>
 #include <openssl/x509.h>
@@ -81,7 +82,11 @@ static struct err *judge(const struct bind_login *b, const struct login *l,
     if (e != NULL) {
         return e;
     }
-    if (policy_statement(q->message, q->scheme, buf_view(&spki), ret, &why) == POLICY_DENY) {
+    const struct policy_claims claims = login_claims(b, l);
+    bool says = l->how == VAULT_LOGIN_TOKEN_KEY && claims.issuer != NULL;
+
+    if (policy_statement(q->message, q->scheme, buf_view(&spki), says ? &claims : NULL, ret,
+                         &why) == POLICY_DENY) {
         return err_new(ERR_DENIED, "%s", why);
     }
     bool is_tls = *ret == POLICY_STATEMENT_TLS13 || *ret == POLICY_STATEMENT_TLS12;

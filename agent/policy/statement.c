@@ -56,7 +56,7 @@ static const char *tls13_why_not(struct view m, enum scheme scheme)
 }
 
 static const char *why_not(struct view m, enum scheme scheme, struct view spki,
-                           enum policy_statement *ret)
+                           const struct policy_claims *claims, enum policy_statement *ret)
 {
     switch (m.p[0]) {
     case ' ':
@@ -67,7 +67,7 @@ static const char *why_not(struct view m, enum scheme scheme, struct view spki,
         return policy_tls12_why_not(m, spki);
     case 'e':
         *ret = POLICY_STATEMENT_JWT;
-        return policy_jwt_why_not(m, scheme);
+        return policy_jwt_why_not(m, scheme, claims);
     case 0x30:
         *ret = POLICY_STATEMENT_CSR;
         return policy_csr_why_not(m, spki);
@@ -77,13 +77,14 @@ static const char *why_not(struct view m, enum scheme scheme, struct view spki,
 }
 
 enum policy_verdict policy_statement(struct view message, enum scheme scheme, struct view spki,
-                                     enum policy_statement *ret, const char **ret_why)
+                                     const struct policy_claims *claims, enum policy_statement *ret,
+                                     const char **ret_why)
 {
     enum policy_statement kind = POLICY_STATEMENT_TLS13;
     const char *why = message.len == 0                           ? "there is nothing to sign"
                       : message.len > POLICY_STATEMENT_MAX_BYTES ? "it is too long"
                       : scheme_name(scheme) == NULL              ? "no such signature scheme"
-                                                    : why_not(message, scheme, spki, &kind);
+                                                    : why_not(message, scheme, spki, claims, &kind);
 
     if (why != NULL) {
         *ret_why = why;

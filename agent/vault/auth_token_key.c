@@ -55,7 +55,7 @@ static struct err *write_claims(const struct vault_conf *server, enum scheme sch
     AUTO(auto_free) char *id = text_hex(view_of(bytes, sizeof bytes));
     struct vault_jwt jwt = {
         .scheme = scheme,
-        .issuer = server->jwt_issuer != NULL ? server->jwt_issuer : "holdfast",
+        .issuer = server->jwt_issuer != NULL ? server->jwt_issuer : VAULT_JWT_ISSUER,
         .subject = server->jwt_subject,
         .audience = server->jwt_audience,
         .id = id,

@@ -57,7 +57,7 @@ struct vault_conf {
     const char *client_cert_pem;   /* cert: its certificate, leaf first, then the chain */
     const char *pki_mount;         /* cert: where a next certificate comes from; for enroll/ */
     const char *pki_role;
-    const char *jwt_issuer; /* token-key: claims; NULL: "holdfast" */
+    const char *jwt_issuer; /* token-key: claims; NULL: VAULT_JWT_ISSUER */
     const char *jwt_subject, *jwt_audience;
     bool revoke_on_stop;          /* a Vault token that a login gave ends at a clean stop */
     const char *proxy, *no_proxy; /* as libcurl has them; NULL: the environment's */
@@ -66,6 +66,8 @@ struct vault_conf {
     int64_t renew_interval_s; /* true: every so often, used or not; 0: never. A root token
                                    demands 0 */
 };
+
+#define VAULT_JWT_ISSUER "holdfast"
 
 /** vault_conf_copy() - a deep copy; on an error @ret is empty. NOMEM */
 struct err *vault_conf_copy(const struct vault_conf *from, struct vault_conf *ret) MUST_CHECK;

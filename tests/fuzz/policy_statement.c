@@ -14,12 +14,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     struct view message = rd_rest(&r);
     enum policy_statement kind = POLICY_STATEMENT_TLS13;
     const char *why = NULL;
+    const struct policy_claims claims = {"holdfast", "host1", "vault"}; /* as the seeds have it */
     struct ssh_payload ssh;
 
     if (rd_failed(&r)) {
         return 0;
     }
-    switch (policy_statement(message, scheme, spki, &kind, &why)) {
+    switch (policy_statement(message, scheme, spki, &claims, &kind, &why)) {
     case POLICY_ALLOW:
         ssh_payload_read(message, &ssh);
         if (why != NULL || ssh.kind != SSH_PAYLOAD_UNKNOWN || policy_statement_name(kind) == NULL) {

@@ -240,7 +240,8 @@ static inline void add_server(const char *name, enum vault_login login)
     const struct vault_conf c = {.name = name,
                                  .address = "https://vault.example.org:8200",
                                  .login = login,
-                                 .client_key = "pkcs11:object=login"};
+                                 .client_key = "pkcs11:object=login",
+                                 .jwt_issuer = "a"};
 
     assert_null(vault_conf_copy(&c, &f.servers[f.servers_n++]));
 }

@@ -26,12 +26,61 @@ static void test_each_login_its_own_shape(void **state)
     ask("vault", "pkcs11:object=login", false);
     assert_refused(ERR_DENIED, "a login by token-key needs no tls13-client");
     ask("other", "pkcs11:object=login", true);
-    assert_refused(ERR_DENIED, "a login by cert needs no jwt");
+    assert_refused(ERR_DENIED, "this login needs no JWT");
     assert_facts("server=other;key=pkcs11:object=login;scheme=ES256;"
-                 "result=a login by cert needs no jwt;");
+                 "result=this login needs no JWT;");
     ask("other", "pkcs11:object=login", false);
     assert_null(f.answer);
     assert_int_equal(f.notes, 3);
+}
+
+/* holdfast-vault does not choose who it is, nor to whom. */
+static void test_the_claims_of_the_configuration(void **state)
+{
+    (void)state;
+    add_server("vault", VAULT_LOGIN_TOKEN_KEY);
+    bind_login_look(binder);
+    f.servers[0].jwt_subject = "host1";
+    ask("vault", "pkcs11:object=login", true);
+    f.servers[0].jwt_subject = NULL;
+    assert_refused(ERR_DENIED, "another subject");
+    f.servers[0].jwt_audience = "vault";
+    ask("vault", "pkcs11:object=login", true);
+    f.servers[0].jwt_audience = NULL;
+    assert_refused(ERR_DENIED, "another audience");
+    free((char *)(uintptr_t)f.servers[0].jwt_issuer);
+    f.servers[0].jwt_issuer = NULL;
+    ask("vault", "pkcs11:object=login", true);
+    assert_refused(ERR_DENIED, "who speaks"); /* it is "holdfast" by itself */
+}
+
+static void test_a_trial_has_claims_of_its_own(void **state)
+{
+    struct vault_conf trial = {.name = "vault",
+                               .login = VAULT_LOGIN_TOKEN_KEY,
+                               .client_key = "pkcs11:object=login",
+                               .jwt_issuer = "a"};
+    struct vault_conf other = trial;
+
+    (void)state;
+    other.jwt_audience = "elsewhere";
+    add_server("vault", VAULT_LOGIN_TOKEN_KEY);
+    bind_login_look(binder);
+    bind_login_fill(binder, &trial);
+    assert_string_equal(trial.name, "vault"); /* it logs in as the server does */
+    bind_login_fill(binder, &other);
+    AUTO(auto_free) char *name = text_copy(other.name);
+
+    assert_string_equal(name, "vault (trial 1)");
+    ask(name, "pkcs11:object=login", true);
+    assert_refused(ERR_DENIED, "another audience");
+    trial.name = "candidate";
+    trial.jwt_subject = "host1";
+    bind_login_fill(binder, &trial);
+    assert_string_equal(trial.name, "candidate (trial 2)");
+    other.name = "vault";
+    bind_login_fill(binder, &other);
+    assert_string_equal(other.name, name);
 }
 
 static void test_no_other_key_and_no_other_bytes(void **state)
@@ -134,6 +183,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(test_signed),
         CASE(test_each_login_its_own_shape),
+        CASE(test_the_claims_of_the_configuration),
+        CASE(test_a_trial_has_claims_of_its_own),
         CASE(test_no_other_key_and_no_other_bytes),
         CASE(test_the_key_of_an_identity),
         CASE(test_so_many_a_minute),

@@ -128,7 +128,8 @@ static struct vault_conf trial(enum vault_login login)
     return (struct vault_conf){.name = "connector",
                                .address = "https://vault.example.org:8200",
                                .login = login,
-                               .client_key = "pkcs11:object=login"};
+                               .client_key = "pkcs11:object=login",
+                               .jwt_issuer = "a"};
 }
 
 static void test_a_trial_of_a_login_that_is_put(void **state)

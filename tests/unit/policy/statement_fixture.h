@@ -22,6 +22,9 @@ static const char plain_header[] = "{\"alg\":\"ES256\",\"typ\":\"JWT\"}";
 static const char plain_payload[] = "{\"iss\":\"holdfast\",\"sub\":\"host1\",\"aud\":\"vault\","
                                     "\"iat\":1700000000,\"exp\":1700000075}";
 
+/* What a JWT has to claim. */
+static struct policy_claims claims;
+
 /* --- verdicts ----------------------------------------------------------------------------------- */
 
 static inline bool is_allowed(struct view m, enum scheme scheme, enum policy_statement *kind,
@@ -30,7 +33,7 @@ static inline bool is_allowed(struct view m, enum scheme scheme, enum policy_sta
     struct ssh_payload ssh;
 
     *why = NULL;
-    bool yes = policy_statement(m, scheme, buf_view(&spki), kind, why) == POLICY_ALLOW;
+    bool yes = policy_statement(m, scheme, buf_view(&spki), &claims, kind, why) == POLICY_ALLOW;
 
     assert_int_equal(yes, *why == NULL);
     ssh_payload_read(m, &ssh);
@@ -172,6 +175,7 @@ static inline int set_up(void **state)
     assert_null(text_unhex(sample_csr, &csr));
     assert_null(text_unhex(sample_spki, &spki));
     put_jwt(plain_header, plain_payload);
+    claims = (struct policy_claims){"holdfast", "host1", "vault"};
     split_tls12();
     return 0;
 }
