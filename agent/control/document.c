@@ -56,10 +56,15 @@ static struct err *may_apply(const struct control_request *r, const json_t *docu
     json_array_foreach(json_object_get(document, "resources"), i, resource)
     {
         const char *scope = json_string_value(json_object_get(resource, "scope"));
+        const char *word = json_string_value(json_object_get(resource, "kind"));
+        enum registry_kind kind;
 
         if (e == NULL && scope != NULL) {
             e = err_add(control_need(r, CONTROL_ADMINISTRATOR, scope), "/document/resources/%zu",
                         i);
+        }
+        if (e == NULL && word != NULL && registry_kind_find(word, &kind)) {
+            e = err_add(control_key_use(control_deps_of(r), kind, resource), "/resources/%zu", i);
         }
     }
     return e;

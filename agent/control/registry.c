@@ -55,14 +55,18 @@ static struct err *kind_of(const struct control_request *r, enum registry_kind *
     return err_new(ERR_NOT_FOUND, "no such kind of resource: %s", safe != NULL ? safe : "");
 }
 
-/* What most handlers begin with: from now on the registry's callback is waited for. */
-static struct err *begin(struct control_request *r, struct registry **ret_registry,
-                         enum registry_kind *ret_kind)
+/* What most handlers begin with: from now on the registry's callback is waited for. @body: a resource
+ * that is brought; NULL: none is. */
+static struct err *begin(struct control_request *r, const json_t *body,
+                         struct registry **ret_registry, enum registry_kind *ret_kind)
 {
     struct err *e = control_registry_of(r, ret_registry);
 
     if (e == NULL) {
         e = kind_of(r, ret_kind);
+    }
+    if (e == NULL && body != NULL) {
+        e = control_key_use(control_deps_of(r), *ret_kind, body);
     }
     return e != NULL ? e : control_wait(r, WAIT_MS, "the registry", NULL, NULL);
 }
@@ -177,7 +181,7 @@ struct err *control_resources_list(struct control_request *r)
     struct err *e = read_page(r, &q);
 
     if (e == NULL) {
-        e = begin(r, &registry, &q.kind);
+        e = begin(r, NULL, &registry, &q.kind);
     }
     if (e == NULL) {
         registry_list(registry, &q, control_answer_text_done, r);
@@ -190,7 +194,7 @@ struct err *control_resource_create(struct control_request *r)
     struct registry_caller who = control_caller(r);
     struct registry *registry;
     enum registry_kind kind;
-    struct err *e = begin(r, &registry, &kind);
+    struct err *e = begin(r, control_body(r), &registry, &kind);
 
     if (e == NULL) {
         registry_create(registry, &who, kind, control_param(r, "scope"), control_body(r),
@@ -203,7 +207,7 @@ struct err *control_resource_check(struct control_request *r)
 {
     struct registry *registry;
     enum registry_kind kind;
-    struct err *e = begin(r, &registry, &kind);
+    struct err *e = begin(r, control_body(r), &registry, &kind);
 
     if (e == NULL) {
         registry_check_only(registry, kind, control_param(r, "scope"), control_body(r), on_plain,
@@ -216,7 +220,7 @@ struct err *control_resource_get(struct control_request *r)
 {
     struct registry *registry;
     enum registry_kind kind;
-    struct err *e = begin(r, &registry, &kind);
+    struct err *e = begin(r, NULL, &registry, &kind);
 
     if (e == NULL) {
         registry_get(registry, kind, control_param(r, "scope"), control_param(r, "id"), on_resource,
@@ -268,7 +272,7 @@ struct err *control_resource_replace(struct control_request *r)
     if (e != NULL || refused) {
         return e;
     }
-    e = begin(r, &registry, &kind);
+    e = begin(r, control_body(r), &registry, &kind);
     if (e == NULL) {
         registry_update(registry, &who, kind, control_param(r, "scope"), control_param(r, "id"),
                         expected, control_body(r), on_resource, r);
@@ -291,7 +295,7 @@ struct err *control_resource_delete(struct control_request *r)
     if (e != NULL || refused) {
         return e;
     }
-    e = begin(r, &registry, &kind);
+    e = begin(r, NULL, &registry, &kind);
     if (e == NULL) {
         registry_delete(registry, &who, kind, control_param(r, "scope"), control_param(r, "id"),
                         expected, force, on_plain, r);

@@ -96,6 +96,12 @@ struct err *control_query_number(const struct control_request *r, const char *na
 control_handler control_scopes_list, control_registry_status;
 extern const char *const control_scopes_query[], *const control_registry_status_query[];
 
+/* --- key_use.c --- */
+/** control_key_use() - INPUT where a resource gives a key of an SSH identity to a Vault login, or the
+ * other way about, and the login does not say that they share it; NULL for kinds without keys */
+struct err *control_key_use(const struct control_deps *d, enum registry_kind kind,
+                            const json_t *body) MUST_CHECK;
+
 /* --- document.c --- */
 control_handler control_registry_export, control_registry_apply, control_registry_backup,
     control_registry_restore;

@@ -97,6 +97,60 @@ static void test_no_such_kind_or_scope(void **state)
     assert_int_equal(reg.calls, 0);
 }
 
+#define KEY_OF(uri) "{\"name\":\"k\",\"spec\":{\"key\":\"" uri "\"}}"
+#define LOGIN_OF(uri, more) "{\"name\":\"c\",\"spec\":{\"login\":{\"key\":\"" uri "\"" more "}}}"
+
+static void is_refused(const char *path, const char *sent, const char *why)
+{
+    unsigned calls = reg.calls;
+
+    assert_int_equal(ask("POST", path, sent), 400);
+    assert_problem("input", why);
+    assert_int_equal(reg.calls, calls);
+}
+
+/* A key that logs in to a Vault is no SSH key, unless the login says so. */
+static void test_a_key_has_one_use(void **state)
+{
+    static const char keys[] = "/v1/scopes/account/ssh-keys";
+    static const char connectors[] = "/v1/scopes/account/connectors";
+    static const char other[] =
+        "ssh-ed25519 "
+        "AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
+
+    (void)state;
+    fake_add_key(other, "login", "pkcs11:token=demo;object=login");
+    fake.vaults = 1;
+    fake.vault[0] = (struct vault_status){.name = "corp"};
+    en.login = (struct vault_conf){.name = "corp", .client_key = "pkcs11:token=demo;object=login"};
+    is_refused(keys, KEY_OF("pkcs11:token=demo;object=login"), "/spec/key: corp logs in");
+    is_refused(keys, KEY_OF("pkcs11:token=demo;object=lo"), "/spec/key: corp logs in");
+    is_refused("/v1/scopes/account/ssh-keys/-/check", KEY_OF("pkcs11:token=demo;object=login"),
+               "corp logs in");
+    is_refused("/v1/registry/apply",
+               "{\"document\":{\"resources\":[{\"scope\":\"account\",\"kind\":\"ssh-key\",\"spec\":"
+               "{\"key\":\"pkcs11:token=demo;object=login\"}}]}}",
+               "/resources/0: /spec/key: corp logs in");
+    assert_int_equal(ask_registry("POST", keys, KEY_OF("pkcs11:token=demo;object=web"), NULL, web),
+                     201);
+    is_refused(connectors, LOGIN_OF("pkcs11:token=demo;object=web", ""), "SSH identity web's key");
+    assert_int_equal(
+        ask_registry("POST", connectors,
+                     LOGIN_OF("pkcs11:token=demo;object=web", ",\"share_with_ssh\":true"), NULL,
+                     web),
+        201);
+    assert_int_equal(
+        ask_registry("POST", connectors, LOGIN_OF("pkcs11:token=demo;object=login", ""), NULL, web),
+        201);
+    assert_int_equal(ask_registry("POST", connectors, LOGIN_OF("pkcs11:token=away", ""), NULL, web),
+                     201);
+    en.login.client_key = "pkcs11:token=away";
+    is_refused(keys, KEY_OF("pkcs11:token=away"), "corp logs in"); /* by its words */
+    en.login.client_key_shared = true;
+    assert_int_equal(ask_registry("POST", keys, KEY_OF("pkcs11:token=away"), NULL, web), 201);
+    en.login = (struct vault_conf){0};
+}
+
 static void test_pages(void **state)
 {
     static const char page[] = "{\"items\":[],\"next\":\"k\"}";
@@ -299,6 +353,7 @@ int main(void)
         TEST(test_create),
         TEST(test_kinds_and_scopes),
         TEST(test_no_such_kind_or_scope),
+        TEST(test_a_key_has_one_use),
         TEST(test_pages),
         TEST(test_page_limits),
         TEST(test_a_change_says_what_it_is_based_on),
