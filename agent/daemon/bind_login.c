@@ -309,6 +309,9 @@ static struct err *find_key(const struct bind_login *b, struct login *l)
     struct remote_key *k = NULL;
     AUTO(err_free) struct err *e = remote_key_find(b->deps.remote, l->key_uri, &k);
 
+    if (l->key == NULL && l->how == VAULT_LOGIN_CERT && err_is(e, ERR_NOT_FOUND)) {
+        return err_new(ERR_NOT_FOUND, "%s (holdfast enroll makes one)", err_text(e));
+    }
     if (e != NULL) {
         return l->key == NULL ? take(&e) : NULL;
     }

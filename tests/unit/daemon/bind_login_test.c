@@ -58,6 +58,17 @@ static void test_a_key_that_is_not_there(void **state)
     assert_refused(ERR_NOT_FOUND, "is not there");
 }
 
+static void test_a_certificate_without_its_key(void **state)
+{
+    (void)state;
+    add_server("vault", VAULT_LOGIN_CERT);
+    f.key = NULL;
+    f.no_key = ERR_NOT_FOUND;
+    bind_login_tokens(binder);
+    assert_string_equal(f.servers[0].client_problem,
+                        "key pkcs11:object=login is not there (holdfast enroll makes one)");
+}
+
 static void test_a_certificate_is_read_and_put(void **state)
 {
     (void)state;
@@ -225,6 +236,7 @@ int main(void)
         CASE(test_others_are_left_alone),
         CASE(test_a_key_is_put_once),
         CASE(test_a_key_that_is_not_there),
+        CASE(test_a_certificate_without_its_key),
         CASE(test_a_certificate_is_read_and_put),
         CASE(test_no_certificate),
         CASE(test_a_token_that_cannot_be_read_changes_nothing),
