@@ -1,12 +1,15 @@
-"""How often a server is asked that refuses, counted by the server itself: its audit device."""
+"""How often a server is asked by who fails all the time, counted by the server itself: its audit device."""
 
 import collections
+import os
+import signal
+import subprocess
 import time
 
 import pytest
 
 from main.conftest import MOUNT, ROLE
-from stage.agent import wait_for
+from stage.agent import BIN, wait_for
 from stage.bao import Bao, write_private
 from stage.sshd import me
 
@@ -14,6 +17,7 @@ IDENTITIES, SECONDS = 10, 70
 TRIES = 2  # of one certificate: the first, and one after a minute; each may be doubted once
 LOGINS = 6 + 7  # a burst, and one in ten seconds
 REFUSED_LOGINS = 8  # after 1 s, 2 s, 4 s, ... of waiting
+KILLING_S, LIVES = 20, 8  # of holdfast-vault: after 0.1 s, 0.2 s, 0.4 s, ... 12.8 s of waiting
 
 
 @pytest.fixture
@@ -71,3 +75,34 @@ def test_refusals_for_more_than_a_minute(bench, audited):
         audited.allow_sign("other", f"{MOUNT}/{ROLE}")  # and without a restart
         agent.holdfast("renew", "i0")
         assert agent.wait_active("i0")
+
+
+def logins(bao, before):
+    return sum(r["request"]["path"] == "auth/approle/login" for r in bao.requests(before))
+
+
+def test_a_helper_that_is_killed_whenever_it_has_logged_in(bench, audited):
+    """Each of its lives costs a login, so they come more and more seldom, whoever asks."""
+    audited.allow_sign("other", f"{MOUNT}/{ROLE}")
+    agent = bench.with_key(bench.agent(signers=[by_approle(audited, bench.folder)]))
+    before = len(audited.audit_path.read_text().splitlines())
+    with agent:
+        agent.wait_active("web")
+        killed, renewing = 0, None
+        until = time.monotonic() + KILLING_S
+        while time.monotonic() < until:
+            if renewing is None or renewing.poll() is not None:
+                renewing = subprocess.Popen([BIN / "holdfast", "renew", "web"], env=agent.env(),
+                                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            if logins(audited, before) > killed:
+                for pid in agent.helpers("holdfast-vault"):
+                    os.kill(pid, signal.SIGKILL)
+                    killed += 1
+            time.sleep(0.02)
+        assert LIVES - 2 <= killed <= LIVES
+        renewing.wait(60)
+        serial = agent.cert("web")["serial"]
+        agent.holdfast("renew", "web")
+        assert agent.cert("web")["serial"] != serial
+        assert logins(audited, before) == killed + 1
+        assert agent.status()["vault_helper"]["restarts"] == killed
