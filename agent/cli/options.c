@@ -1,6 +1,5 @@
 /*
- * The options of each command. Those that several kinds share are written out in each table: one look
- * at a table shows what a command takes.
+ * The options of each command. What several commands share word for word is a macro of rows above them.
  */
 #include "cli/options.h"
 
@@ -121,199 +120,141 @@ const struct cli_option options_remove[] = {
     {NULL, NULL, NULL},
 };
 
+/* --- resources: what create and edit share ------------------------------------------------------ */
+
+#define RESOURCE_OPTIONS                                                                           \
+    {"scope", "SCOPE", "account, org/NAME or org/NAME/project/NAME"},                              \
+        {"description", "TEXT", "what it is for"},                                                 \
+        {"tag", "TAG", "a word to find it by; may be repeated"},                                   \
+        {"set", "MEMBER=VALUE", "a member of the spec, such as login.mount=team"}
+
+#define DOCUMENT_OPTIONS                                                                           \
+    {"file", "FILE", "a document in YAML or JSON; - is standard input (-f)"}, RESOURCE_OPTIONS
+
+#define CONNECTOR_OPTIONS                                                                          \
+    {"address", "URL", "https URL; repeated: tried in this order"},                                \
+        {"namespace", "NAMESPACE", "namespace in Vault"},                                          \
+        {"login", "METHOD", "approle, cert, jwt, kubernetes, userpass, token[-key]"},              \
+        {"login-mount", "MOUNT", "where the method is mounted"},                                   \
+        {"login-role", "ROLE", "for jwt, kubernetes, token-key, cert: the role"},                  \
+        {"token-file", "FILE", "for token: file that holds it"},                                   \
+        {"token-env", "NAME", "for token: the agent's variable that holds it"},                    \
+        {"root", NULL, "for token: it is a root token, never renewed"},                            \
+        {"role-id-file", "FILE", "for approle: file that holds the role id"},                      \
+        {"secret-id-file", "FILE", "for approle: file that holds the secret id"},                  \
+        {"wrapped", NULL, "what is there is a wrapping token, unwrapped once"},                    \
+        {"jwt-file", "FILE", "for jwt, kubernetes: file that holds the JWT"},                      \
+        {"login-user", "USER", "for userpass: the user's name"},                                   \
+        {"password-file", "FILE", "for userpass: file that holds the password"},                   \
+        {"login-key", "URI", "for cert, token-key: key on a token that logs in"},                  \
+        {"pki-mount", "MOUNT", "for cert: PKI engine of the key's certificate (pki)"},             \
+        {"pki-role", "ROLE", "for cert: its role; with it the certificate is renewed"},            \
+        {"share-with-ssh", NULL, "the login key may be an SSH identity's too"},                    \
+        {"audience", "TEXT", "for token-key: the claim aud"},                                      \
+        {"issuer", "TEXT", "for token-key: the claim iss (holdfast)"},                             \
+        {"subject", "TEXT", "for token-key: the claim sub"},                                       \
+        {"revoke-on-stop", NULL, "its Vault token is revoked when the agent stops"},               \
+        {"renewal-minutes", "N", "how often its token is renewed; 0: never"},                      \
+        {"certificate", "REF", "certificate of the server or its CA, at or above"},                \
+        {"server-name", "HOST", "name in the server's certificate, if not the URL's"},             \
+        {"proxy", "URL", "proxy to the server; else the environment's"},                           \
+        {"no-proxy", "HOSTS", "hosts that no proxy is used for"},                                  \
+        {"read-only", NULL, "never used to write to Vault"}
+
+#define SECRETS_MANAGER_OPTIONS                                                                    \
+    {"connector", "REF", "connector, at this scope or above"},                                     \
+        {"mount", "MOUNT", "of the SSH engine; `connector mounts` lists them"},                    \
+        {"default-role", "ROLE", "for SSH keys that name none"}
+
+#define SSH_KEY_OPTIONS                                                                            \
+    {"user", "USER", "whom to log in as on the hosts"},                                            \
+        {"secrets-manager", "REF", "who signs; none: the bare key is shown to hosts"},             \
+        {"role", "ROLE", "of the engine; else the secrets manager's default"},                     \
+        {"principal", "NAME", "whom the certificate is for (USER); may be repeated"},              \
+        {"ttl", "DURATION", "validity asked for, such as 8h; else the role's"},                    \
+        {"public-key", "FILE", "public key that the token's key has to match"},                    \
+        {"key", "URI", "PKCS#11 URI of the key"},                                                  \
+        {"token", "TOKEN", "token that holds it: name or PKCS#11 URI"},                            \
+        {"pin-file", "FILE", "file that holds the PIN, read by the agent"},                        \
+        {"port", "N", "of the hosts (22)"},                                                        \
+        {"renewal", "WHEN", "eager, when-used or per-connection (eager)"}
+
+#define INFRASTRUCTURE_OPTIONS                                                                     \
+    {"ssh-key", "REF", "how to log in: SSH key, at this scope or above"},                          \
+        {"host", "HOST", "ADDRESS[:PORT]; may be repeated"},                                       \
+        {"hosts-file", "FILE", "hosts, one a line"},                                               \
+        {"inventory", "FILE", "hosts of an Ansible inventory"},                                    \
+        {"concurrency", "N", "hosts at a time, 1 to 50 (10)"}
+
 const struct cli_option options_certificate_create[] = {
     {"file", "FILE", "PEM, or a document; - is standard input (-f)"},
     {"from-token", "TOKEN", "instead: a certificate that lies on this token"},
     {"object", "OBJECT", "which: its label, or its id in hex"},
-    {"scope", "SCOPE", "account, org/NAME or org/NAME/project/NAME"},
-    {"description", "TEXT", "what it is for"},
-    {"tag", "TAG", "a word to find it by; may be repeated"},
-    {"set", "MEMBER=VALUE", "a member of the spec, such as login.mount=team"},
+    RESOURCE_OPTIONS,
     {"dry-run", NULL, "only say whether it would be accepted"},
     {NULL, NULL, NULL},
 };
 
 const struct cli_option options_certificate_edit[] = {
     {"file", "FILE", "PEM, or a document; - is standard input (-f)"},
-    {"scope", "SCOPE", "account, org/NAME or org/NAME/project/NAME"},
-    {"description", "TEXT", "what it is for"},
-    {"tag", "TAG", "a word to find it by; may be repeated"},
-    {"set", "MEMBER=VALUE", "a member of the spec, such as login.mount=team"},
+    RESOURCE_OPTIONS,
     {"name", "NAME", "a new name; references stay as they are"},
     {NULL, NULL, NULL},
 };
 
 const struct cli_option options_connector_create[] = {
-    {"address", "URL", "https URL; repeated: tried in this order"},
-    {"namespace", "NAMESPACE", "namespace in Vault"},
-    {"login", "METHOD", "approle, cert, jwt, kubernetes, userpass, token[-key]"},
-    {"login-mount", "MOUNT", "where the method is mounted"},
-    {"login-role", "ROLE", "for jwt, kubernetes, token-key, cert: the role"},
-    {"token-file", "FILE", "for token: file that holds it"},
-    {"token-env", "NAME", "for token: the agent's variable that holds it"},
-    {"root", NULL, "for token: it is a root token, never renewed"},
-    {"role-id-file", "FILE", "for approle: file that holds the role id"},
-    {"secret-id-file", "FILE", "for approle: file that holds the secret id"},
-    {"wrapped", NULL, "what is there is a wrapping token, unwrapped once"},
-    {"jwt-file", "FILE", "for jwt, kubernetes: file that holds the JWT"},
-    {"login-user", "USER", "for userpass: the user's name"},
-    {"password-file", "FILE", "for userpass: file that holds the password"},
-    {"login-key", "URI", "for cert, token-key: key on a token that logs in"},
-    {"pki-mount", "MOUNT", "for cert: PKI engine of the key's certificate (pki)"},
-    {"pki-role", "ROLE", "for cert: its role; with it the certificate is renewed"},
-    {"share-with-ssh", NULL, "the login key may be an SSH identity's too"},
-    {"audience", "TEXT", "for token-key: the claim aud"},
-    {"issuer", "TEXT", "for token-key: the claim iss (holdfast)"},
-    {"subject", "TEXT", "for token-key: the claim sub"},
-    {"revoke-on-stop", NULL, "its Vault token is revoked when the agent stops"},
-    {"renewal-minutes", "N", "how often its token is renewed; 0: never"},
-    {"certificate", "REF", "certificate of the server or its CA, at or above"},
-    {"server-name", "HOST", "name in the server's certificate, if not the URL's"},
-    {"proxy", "URL", "proxy to the server; else the environment's"},
-    {"no-proxy", "HOSTS", "hosts that no proxy is used for"},
-    {"read-only", NULL, "never used to write to Vault"},
-    {"file", "FILE", "a document in YAML or JSON; - is standard input (-f)"},
-    {"scope", "SCOPE", "account, org/NAME or org/NAME/project/NAME"},
-    {"description", "TEXT", "what it is for"},
-    {"tag", "TAG", "a word to find it by; may be repeated"},
-    {"set", "MEMBER=VALUE", "a member of the spec, such as login.mount=team"},
+    CONNECTOR_OPTIONS,
+    DOCUMENT_OPTIONS,
     {"no-test", NULL, "do not test the connection afterwards"},
     {"dry-run", NULL, "only say whether it would be accepted"},
     {NULL, NULL, NULL},
 };
 
 const struct cli_option options_connector_edit[] = {
-    {"address", "URL", "https URL; repeated: tried in this order"},
-    {"namespace", "NAMESPACE", "namespace in Vault"},
-    {"login", "METHOD", "approle, cert, jwt, kubernetes, userpass, token[-key]"},
-    {"login-mount", "MOUNT", "where the method is mounted"},
-    {"login-role", "ROLE", "for jwt, kubernetes, token-key, cert: the role"},
-    {"token-file", "FILE", "for token: file that holds it"},
-    {"token-env", "NAME", "for token: the agent's variable that holds it"},
-    {"root", NULL, "for token: it is a root token, never renewed"},
-    {"role-id-file", "FILE", "for approle: file that holds the role id"},
-    {"secret-id-file", "FILE", "for approle: file that holds the secret id"},
-    {"wrapped", NULL, "what is there is a wrapping token, unwrapped once"},
-    {"jwt-file", "FILE", "for jwt, kubernetes: file that holds the JWT"},
-    {"login-user", "USER", "for userpass: the user's name"},
-    {"password-file", "FILE", "for userpass: file that holds the password"},
-    {"login-key", "URI", "for cert, token-key: key on a token that logs in"},
-    {"pki-mount", "MOUNT", "for cert: PKI engine of the key's certificate (pki)"},
-    {"pki-role", "ROLE", "for cert: its role; with it the certificate is renewed"},
-    {"share-with-ssh", NULL, "the login key may be an SSH identity's too"},
-    {"audience", "TEXT", "for token-key: the claim aud"},
-    {"issuer", "TEXT", "for token-key: the claim iss (holdfast)"},
-    {"subject", "TEXT", "for token-key: the claim sub"},
-    {"revoke-on-stop", NULL, "its Vault token is revoked when the agent stops"},
-    {"renewal-minutes", "N", "how often its token is renewed; 0: never"},
-    {"certificate", "REF", "certificate of the server or its CA, at or above"},
-    {"server-name", "HOST", "name in the server's certificate, if not the URL's"},
-    {"proxy", "URL", "proxy to the server; else the environment's"},
-    {"no-proxy", "HOSTS", "hosts that no proxy is used for"},
-    {"read-only", NULL, "never used to write to Vault"},
-    {"file", "FILE", "a document in YAML or JSON; - is standard input (-f)"},
-    {"scope", "SCOPE", "account, org/NAME or org/NAME/project/NAME"},
-    {"description", "TEXT", "what it is for"},
-    {"tag", "TAG", "a word to find it by; may be repeated"},
-    {"set", "MEMBER=VALUE", "a member of the spec, such as login.mount=team"},
+    CONNECTOR_OPTIONS,
+    DOCUMENT_OPTIONS,
     {"name", "NAME", "a new name; references stay as they are"},
     {NULL, NULL, NULL},
 };
 
 const struct cli_option options_secrets_manager_create[] = {
-    {"connector", "REF", "connector, at this scope or above"},
-    {"mount", "MOUNT", "of the SSH engine; `connector mounts` lists them"},
-    {"default-role", "ROLE", "for SSH keys that name none"},
-    {"file", "FILE", "a document in YAML or JSON; - is standard input (-f)"},
-    {"scope", "SCOPE", "account, org/NAME or org/NAME/project/NAME"},
-    {"description", "TEXT", "what it is for"},
-    {"tag", "TAG", "a word to find it by; may be repeated"},
-    {"set", "MEMBER=VALUE", "a member of the spec, such as login.mount=team"},
+    SECRETS_MANAGER_OPTIONS,
+    DOCUMENT_OPTIONS,
     {"dry-run", NULL, "only say whether it would be accepted"},
     {NULL, NULL, NULL},
 };
 
 const struct cli_option options_secrets_manager_edit[] = {
-    {"connector", "REF", "connector, at this scope or above"},
-    {"mount", "MOUNT", "of the SSH engine; `connector mounts` lists them"},
-    {"default-role", "ROLE", "for SSH keys that name none"},
-    {"file", "FILE", "a document in YAML or JSON; - is standard input (-f)"},
-    {"scope", "SCOPE", "account, org/NAME or org/NAME/project/NAME"},
-    {"description", "TEXT", "what it is for"},
-    {"tag", "TAG", "a word to find it by; may be repeated"},
-    {"set", "MEMBER=VALUE", "a member of the spec, such as login.mount=team"},
+    SECRETS_MANAGER_OPTIONS,
+    DOCUMENT_OPTIONS,
     {"name", "NAME", "a new name; references stay as they are"},
     {NULL, NULL, NULL},
 };
 
 const struct cli_option options_ssh_key_create[] = {
-    {"user", "USER", "whom to log in as on the hosts"},
-    {"secrets-manager", "REF", "who signs; none: the bare key is shown to hosts"},
-    {"role", "ROLE", "of the engine; else the secrets manager's default"},
-    {"principal", "NAME", "whom the certificate is for (USER); may be repeated"},
-    {"ttl", "DURATION", "validity asked for, such as 8h; else the role's"},
-    {"public-key", "FILE", "public key that the token's key has to match"},
-    {"key", "URI", "PKCS#11 URI of the key"},
-    {"token", "TOKEN", "token that holds it: name or PKCS#11 URI"},
-    {"pin-file", "FILE", "file that holds the PIN, read by the agent"},
-    {"port", "N", "of the hosts (22)"},
-    {"renewal", "WHEN", "eager, when-used or per-connection (eager)"},
-    {"file", "FILE", "a document in YAML or JSON; - is standard input (-f)"},
-    {"scope", "SCOPE", "account, org/NAME or org/NAME/project/NAME"},
-    {"description", "TEXT", "what it is for"},
-    {"tag", "TAG", "a word to find it by; may be repeated"},
-    {"set", "MEMBER=VALUE", "a member of the spec, such as login.mount=team"},
+    SSH_KEY_OPTIONS,
+    DOCUMENT_OPTIONS,
     {"dry-run", NULL, "only say whether it would be accepted"},
     {NULL, NULL, NULL},
 };
 
 const struct cli_option options_ssh_key_edit[] = {
-    {"user", "USER", "whom to log in as on the hosts"},
-    {"secrets-manager", "REF", "who signs; none: the bare key is shown to hosts"},
-    {"role", "ROLE", "of the engine; else the secrets manager's default"},
-    {"principal", "NAME", "whom the certificate is for (USER); may be repeated"},
-    {"ttl", "DURATION", "validity asked for, such as 8h; else the role's"},
-    {"public-key", "FILE", "public key that the token's key has to match"},
-    {"key", "URI", "PKCS#11 URI of the key"},
-    {"token", "TOKEN", "token that holds it: name or PKCS#11 URI"},
-    {"pin-file", "FILE", "file that holds the PIN, read by the agent"},
-    {"port", "N", "of the hosts (22)"},
-    {"renewal", "WHEN", "eager, when-used or per-connection (eager)"},
-    {"file", "FILE", "a document in YAML or JSON; - is standard input (-f)"},
-    {"scope", "SCOPE", "account, org/NAME or org/NAME/project/NAME"},
-    {"description", "TEXT", "what it is for"},
-    {"tag", "TAG", "a word to find it by; may be repeated"},
-    {"set", "MEMBER=VALUE", "a member of the spec, such as login.mount=team"},
+    SSH_KEY_OPTIONS,
+    DOCUMENT_OPTIONS,
     {"name", "NAME", "a new name; references stay as they are"},
     {NULL, NULL, NULL},
 };
 
 const struct cli_option options_infrastructure_create[] = {
-    {"ssh-key", "REF", "how to log in: SSH key, at this scope or above"},
-    {"host", "HOST", "ADDRESS[:PORT]; may be repeated"},
-    {"hosts-file", "FILE", "hosts, one a line"},
-    {"inventory", "FILE", "hosts of an Ansible inventory"},
-    {"concurrency", "N", "hosts at a time, 1 to 50 (10)"},
-    {"file", "FILE", "a document in YAML or JSON; - is standard input (-f)"},
-    {"scope", "SCOPE", "account, org/NAME or org/NAME/project/NAME"},
-    {"description", "TEXT", "what it is for"},
-    {"tag", "TAG", "a word to find it by; may be repeated"},
-    {"set", "MEMBER=VALUE", "a member of the spec, such as login.mount=team"},
+    INFRASTRUCTURE_OPTIONS,
+    DOCUMENT_OPTIONS,
     {"dry-run", NULL, "only say whether it would be accepted"},
     {NULL, NULL, NULL},
 };
 
 const struct cli_option options_infrastructure_edit[] = {
-    {"ssh-key", "REF", "how to log in: SSH key, at this scope or above"},
-    {"host", "HOST", "ADDRESS[:PORT]; may be repeated"},
-    {"hosts-file", "FILE", "hosts, one a line"},
-    {"inventory", "FILE", "hosts of an Ansible inventory"},
-    {"concurrency", "N", "hosts at a time, 1 to 50 (10)"},
-    {"file", "FILE", "a document in YAML or JSON; - is standard input (-f)"},
-    {"scope", "SCOPE", "account, org/NAME or org/NAME/project/NAME"},
-    {"description", "TEXT", "what it is for"},
-    {"tag", "TAG", "a word to find it by; may be repeated"},
-    {"set", "MEMBER=VALUE", "a member of the spec, such as login.mount=team"},
+    INFRASTRUCTURE_OPTIONS,
+    DOCUMENT_OPTIONS,
     {"name", "NAME", "a new name; references stay as they are"},
     {NULL, NULL, NULL},
 };
@@ -326,26 +267,23 @@ const struct cli_option options_key_test[] = {
     {NULL, NULL, NULL},
 };
 
+#define HOSTS_OPTIONS                                                                              \
+    {"ssh-key", "REF", "log in with this SSH key"}, {"user", "USER", "instead of the SSH key's"},  \
+        {"limit", "PATTERN", "only hosts whose name or tag fits: web*, db?"},                      \
+        {"concurrency", "N", "hosts at a time, 1 to 50"},                                          \
+        {"timeout", "DURATION", "for each host (10m)"},                                            \
+        {"known-hosts", "FILE", "for hosts of which no key is declared"}
+
 const struct cli_option options_run[] = {
     {"infrastructure", "REF", "on its hosts, with its SSH key (-i)"},
     {"host", "HOST", "HOST[:PORT] instead; may be repeated"},
-    {"ssh-key", "REF", "log in with this SSH key"},
-    {"user", "USER", "instead of the SSH key's"},
-    {"limit", "PATTERN", "only hosts whose name or tag fits: web*, db?"},
-    {"concurrency", "N", "hosts at a time, 1 to 50"},
-    {"timeout", "DURATION", "for each host (10m)"},
-    {"known-hosts", "FILE", "for hosts of which no key is declared"},
+    HOSTS_OPTIONS,
     {"scope", "SCOPE", "account, org/NAME or org/NAME/project/NAME"},
     {NULL, NULL, NULL},
 };
 
 const struct cli_option options_host_test[] = {
-    {"ssh-key", "REF", "log in with this SSH key"},
-    {"user", "USER", "instead of the SSH key's"},
-    {"limit", "PATTERN", "only hosts whose name or tag fits: web*, db?"},
-    {"concurrency", "N", "hosts at a time, 1 to 50"},
-    {"timeout", "DURATION", "for each host (10m)"},
-    {"known-hosts", "FILE", "for hosts of which no key is declared"},
+    HOSTS_OPTIONS,
     {"scope", "SCOPE", "account, org/NAME or org/NAME/project/NAME"},
     {NULL, NULL, NULL},
 };

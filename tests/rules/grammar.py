@@ -15,6 +15,15 @@ def _text(path):
     return (ROOT / path).read_text()
 
 
+def _without_macros(text):
+    """Each macro of rows where it is used."""
+    bodies = dict(re.findall(r"#define (\w+_OPTIONS)\s+((?:.*\\\n)*.*\n)", text))
+    while used := re.search(r"^    (\w+_OPTIONS),\n", text, re.MULTILINE):
+        rows = re.findall(r'\{"[^}]*\}|\w+_OPTIONS', bodies[used.group(1)])
+        text = text.replace(used.group(), "".join(f"    {row},\n" for row in rows))
+    return text
+
+
 def _table(text, name):
     return re.search(rf"\b{name}\[\] = \{{\n(.*?)\n\}};", text, re.DOTALL).group(1)
 
@@ -30,7 +39,7 @@ def _options(text, name):
 
 def commands():
     """{"key show": (arguments, {option: value})}"""
-    text = _text("agent/cli/commands.c") + _text("agent/cli/options.c")
+    text = _text("agent/cli/commands.c") + _without_macros(_text("agent/cli/options.c"))
     rows = _table(text, "cli_commands")
     row = re.compile(r'\{"([^"]+)", "([^"]*)", \d+, \d+,.*?(\w+),\s*cmd_\w+\},', re.DOTALL)
     found = {}
