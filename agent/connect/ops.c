@@ -30,17 +30,11 @@ static char *get_optional(struct rd *r)
 
 void connect_request_put(struct buf *b, const struct connect_conf *conf, int64_t total_ms)
 {
-    size_t files = conf->known_hosts ? text_list_len(conf->known_hosts) : 0;
-
     buf_put_cstr(b, conf->agent_socket);
     buf_put_cstr(b, conf->user);
     buf_put_cstr(b, conf->host);
     buf_put_u32(b, conf->port);
-    buf_put_bool(b, conf->known_hosts != NULL);
-    buf_put_u32(b, (uint32_t)files);
-    for (size_t i = 0; i < files; i++) {
-        buf_put_cstr(b, conf->known_hosts[i]);
-    }
+    text_list_put(b, conf->known_hosts);
     put_optional(b, conf->known_hosts_text);
     buf_put_string(b, conf->only_key);
     put_optional(b, conf->command);
@@ -64,26 +58,6 @@ void connect_request_free(struct connect_request **request)
     free(rq->known_hosts_text);
     buf_deinit(&rq->only_key);
     free(rq);
-}
-
-static struct err *get_files(struct rd *r, char ***ret)
-{
-    bool is_given = rd_bool(r);
-    uint32_t count = rd_u32(r);
-
-    if (count > CONNECT_KNOWN_FILES_MAX) {
-        return err_new(ERR_LIMIT, "more than %d files of known hosts", CONNECT_KNOWN_FILES_MAX);
-    }
-    if (is_given && !(*ret = calloc(1, sizeof **ret))) {
-        return err_nomem();
-    }
-    for (uint32_t i = 0; i < count && !rd_failed(r); i++) {
-        AUTO(auto_free) char *path = rd_cstr(r);
-        if (path && is_given && !text_list_add(ret, path)) {
-            return err_nomem();
-        }
-    }
-    return NULL;
 }
 
 static bool is_time(int64_t ms)
@@ -130,10 +104,7 @@ struct err *connect_request_get(struct rd *r, struct connect_request **ret)
     rq->user = rd_cstr(r);
     rq->host = rd_cstr(r);
     rq->port = rd_u32(r);
-    e = get_files(r, &rq->known_hosts);
-    if (e) {
-        return e;
-    }
+    rq->known_hosts = text_list_get(r, CONNECT_KNOWN_FILES_MAX);
     rq->known_hosts_text = get_optional(r);
     only = rd_string(r);
     buf_put(&rq->only_key, only.p, only.len);

@@ -98,7 +98,7 @@ static void requests_that_cannot_work(void **state)
     assert_err(round_trip(&full, 0, &rq), ERR_INPUT);
     char *many[] = {huge, huge, huge, huge, huge, huge, huge, huge, huge, NULL};
     huge[1] = '\0';
-    WITHOUT(known_hosts, many, ERR_LIMIT);
+    WITHOUT(known_hosts, many, ERR_PROTOCOL);
     assert_null(rq);
 }
 
