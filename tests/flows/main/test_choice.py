@@ -114,7 +114,20 @@ def test_what_stands_beside_role_is_an_error(start):
         assert "extensions" in agent.log().splitlines()[-1], agent.log()
 
 
-def test_a_standby_of_ones_own_gives_the_least_too(bench, start):
+def test_a_standby_has_a_role_of_its_own(bench):
+    want = bench.want(role="open", standby={"signer": "other", "mount": MOUNT, "role": "strict"})
+    signers = [bench.signer(), {**bench.signer(), "name": "other"}]
+    with bench.with_key(bench.agent([bench.identity(wants=[want])], signers)) as agent:
+        agent.wait_active("web")
+        agent.holdfast("renew", "web", "--standby")
+        assert agent.cert("web")["extensions"] == MORE and agent.cert("web")["of_standby"]
+        assert agent.identity("web")["warnings"] == [WORDS.replace("'vault'", "'other'")]
+        agent.holdfast("renew", "web")
+        assert agent.cert("web")["extensions"] == {"permit-pty": ""}
+        assert agent.identity("web")["warnings"] == []
+
+
+def test_a_standby_of_ones_own_gives_the_least_too(bench):
     """The built-in signer: permit-pty where its role gives that, else none; as the role gives, if asked."""
     roles = [{"name": "usual", "principals": [me()]},
              {"name": "other", "principals": [me()], "extensions": ["permit-user-rc"]}]

@@ -153,7 +153,7 @@ def test_what_was_learnt_of_a_role_ends_with_the_configuration(bao, with_token, 
         assert probe.cert(key, **fields)["role_chose"]
         bao.enable_ssh("ssh", "web", allowed_users="deploy", allowed_extensions="permit-pty")
         assert probe.cert(key, **fields)["role_chose"]
-        probe.ask("put", **{"name": "test", **with_token, "timeout": "9000"})
+        probe.ask("put", **{"name": "test", **with_token})
         assert not probe.cert(key, **fields)["role_chose"]
 
 
