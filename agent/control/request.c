@@ -196,7 +196,8 @@ static void release_text(const void *data, size_t len, void *text)
     free(text);
 }
 
-void control_answer_text(struct control_request *r, int status, char *text)
+/* With a body that is JSON text already, which is taken. */
+static void answer_text(struct control_request *r, int status, char *text)
 {
     struct evbuffer *out = evbuffer_new();
     bool held =
@@ -222,11 +223,11 @@ void control_answer_text_done(void *arg, struct err *e, char *text)
     } else if (e != NULL) {
         control_fail(arg, e);
     } else {
-        control_answer_text(arg, 200, text);
+        answer_text(arg, 200, text);
     }
 }
 
-void control_answer_empty(struct control_request *r)
+static void answer_empty(struct control_request *r)
 {
     stop_waiting(r);
     evhttp_send_reply(take_http(r), 204, NULL, NULL);
@@ -331,6 +332,6 @@ bool control_came(struct control_request *r, struct err *e)
 void control_answer_done(void *arg, struct err *e)
 {
     if (control_came(arg, e)) {
-        control_answer_empty(arg);
+        answer_empty(arg);
     }
 }

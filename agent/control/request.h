@@ -69,12 +69,8 @@ void control_forget_body(struct control_request *r);
 
 /** control_answer() - end it with a body (taken; NULL: out of memory) */
 void control_answer(struct control_request *r, int status, json_t *body);
-/** control_answer_text() - the same with a body that is JSON text already (taken; free()) */
-void control_answer_text(struct control_request *r, int status, char *text);
 /** control_answer_text_done() - a callback as a whole, @arg being the request: @e or @text (taken) */
 void control_answer_text_done(void *arg, struct err *e, char *text);
-/** control_answer_empty() - end it without a body: 204 */
-void control_answer_empty(struct control_request *r);
 /** control_header() - add a header to the answer, before it is given */
 void control_header(struct control_request *r, const char *name, const char *value);
 /** control_fail() - end it with an error (taken) */

@@ -10,8 +10,6 @@
 /* --- status.c --- */
 control_handler control_status_get;
 extern const char *const control_status_query[];
-/** control_helper_json() - openapi.yaml's `helper`; caller owns */
-json_t *control_helper_json(const struct io_helper_status *h);
 
 /* --- tokens.c --- */
 control_handler control_tokens_list, control_token_get, control_token_unlock;

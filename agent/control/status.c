@@ -25,7 +25,8 @@ void control_warn(json_t *warnings, const char *fmt, ...)
     va_end(ap);
 }
 
-json_t *control_helper_json(const struct io_helper_status *h)
+/* openapi.yaml's `helper`. */
+static json_t *helper_json(const struct io_helper_status *h)
 {
     return json_pack("{s:b, s:o, s:o, s:I, s:o, s:I, s:I}", "running", h->running, "pid",
                      control_json_int_or_null(h->running, h->pid), "since",
@@ -42,7 +43,7 @@ static json_t *vault_helper_json(const struct control_deps *d)
         return json_null();
     }
     vault_helper_status(d->vault, &h);
-    return control_helper_json(&h);
+    return helper_json(&h);
 }
 
 static json_t *agent_json(const struct control_deps *d)
@@ -80,10 +81,10 @@ static json_t *modules_json(const struct control_deps *d)
         struct remote_module m;
 
         remote_module_get(d->remote, i, &m);
-        control_json_add(
-            modules, json_pack("{s:o, s:o, s:o, s:o}", "name", control_json_text(m.name), "path",
-                               control_json_text(m.path), "error", control_fault(m.error), "helper",
-                               control_helper_json(&m.helper)));
+        control_json_add(modules,
+                         json_pack("{s:o, s:o, s:o, s:o}", "name", control_json_text(m.name),
+                                   "path", control_json_text(m.path), "error",
+                                   control_fault(m.error), "helper", helper_json(&m.helper)));
     }
     return modules;
 }

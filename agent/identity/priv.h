@@ -114,8 +114,6 @@ bool identity_standby_has_ca_of(const struct identity_want_conf *a,
                                 const struct identity_want_conf *b);
 
 /* --- use.c --- */
-/** identity_wake() - have renew/ look, without any change of what is held */
-void identity_wake(struct identity *i);
 
 /* --- cert.c --- */
 /** identity_cert_until() - valid_before, saturated */

@@ -48,7 +48,8 @@ static bool is_live(const struct identity_cert *c, struct wall now)
     return c->current != NULL && identity_cert_is_live(c->current, now);
 }
 
-void identity_wake(struct identity *i)
+/* Have renew/ look, without any change of what is held. */
+static void wake(struct identity *i)
 {
     i->change = ++i->set->changes;
     io_timer_set(i->set->notify, mono_now());
@@ -86,7 +87,7 @@ static bool need(struct identity *i, struct wall now)
 void identity_needed(struct identity *i)
 {
     if (need(i, wall_now())) {
-        identity_wake(i);
+        wake(i);
     }
 }
 
@@ -106,7 +107,7 @@ void identity_used(struct identity *i)
         }
     }
     if (wakes) {
-        identity_wake(i);
+        wake(i);
     }
 }
 
@@ -163,6 +164,6 @@ void identity_cert_rests(struct identity_cert *c)
 {
     if (c->woken && !c->gone) {
         c->woken = false;
-        identity_wake(c->owner);
+        wake(c->owner);
     }
 }

@@ -434,11 +434,6 @@ void io_listen_done(struct io_listen *l, uid_t uid)
     }
 }
 
-unsigned io_listen_conns(const struct io_listen *l)
-{
-    return l->conns;
-}
-
 static void remove_path(const struct io_listen *l)
 {
     struct stat st;

@@ -44,7 +44,6 @@ struct err *io_listen_allow(struct io_listen *l, const uid_t *uids, size_t n, co
                             size_t gids_n) MUST_CHECK;
 /** io_listen_done() - one accepted connection, of this user, was closed */
 void io_listen_done(struct io_listen *l, uid_t uid);
-unsigned io_listen_conns(const struct io_listen *l);
 /** io_listen_free() - also from inside its own on_accept; no callback runs after it */
 void io_listen_free(struct io_listen **l);
 
