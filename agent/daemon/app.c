@@ -56,8 +56,7 @@ static void on_renewed(void *arg, struct err *e)
 
 static bool waits_for(const struct identity_cert *c, const char *signer)
 {
-    return identity_cert_error(c) != NULL && identity_cert_current(c) == NULL &&
-           text_eq(identity_cert_want(c)->signer->name, signer);
+    return identity_cert_error(c) != NULL && text_eq(identity_cert_want(c)->signer->name, signer);
 }
 
 /* What failed for want of a key, a Vault login's or a CA's, does not wait for its time to come round. */

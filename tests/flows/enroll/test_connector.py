@@ -57,6 +57,32 @@ def test_a_connector_is_enrolled_and_kept(agent, bao):
     assert enroll(agent)[-1]["certificate"]["serial"] != serial
 
 
+def test_a_login_that_is_not_enrolled_says_how(agent, bao):
+    agent.holdfast("certificate", "create", "ca", "--file", bao.ca_path)
+    done = agent.holdfast("connector", "create", "main", "--address", bao.address, "--certificate",
+                          "ca", "--login", "cert", "--login-key", agent.token.uri + KEY,
+                          "--pki-role", "agent", check=False)
+    assert done.returncode == 1 and "(holdfast enroll makes one)" in done.stderr
+    agent.holdfast("key", "generate", "--label", "holdfast-login")
+    done = agent.holdfast("connector", "test", "main", check=False)
+    assert done.returncode == 1 and "(holdfast enroll main gets one)" in done.stderr
+
+
+def test_a_login_key_is_no_ssh_key(agent, bao):
+    create(agent, bao)
+    agent.holdfast("key", "generate", "--label", "holdfast-login")
+    deploy = ("deploy", "--user", me(), "--key", agent.token.uri + KEY)
+    done = agent.holdfast("ssh-key", "create", *deploy, check=False)
+    assert done.returncode == 1 and "--key: main logs in to Vault with this key" in done.stderr
+    agent.holdfast("connector", "edit", "main", "--share-with-ssh")
+    agent.holdfast("ssh-key", "create", *deploy)
+    wait_for("the identity", lambda: [i for i in agent.status()["identities"]
+                                      if i["name"] == "deploy" and i["public"]])
+    done = agent.holdfast("connector", "edit", "main", "--set", "login.share_with_ssh=false",
+                          check=False)
+    assert done.returncode == 1 and "it is SSH identity deploy's key" in done.stderr
+
+
 def test_what_is_no_such_connector(agent):
     done = agent.holdfast("enroll", "nobody", "--scope", "account", "--token-file", "/dev/null",
                           check=False)

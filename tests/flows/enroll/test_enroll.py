@@ -65,6 +65,19 @@ def test_what_fails_before_does_not_waste_the_token(machine, bao):
         assert "is there" in steps["key"]["text"] and end["is_new"]
 
 
+def test_a_token_that_is_away(machine):
+    file, _ = machine.one_time()
+    machine.token.remove()
+    try:
+        with machine.agent() as agent:
+            steps, end = enroll(agent, "--token-file", file, check=False)
+            assert list(steps) == ["token"]
+            assert "no token that is present matches" in steps["token"]["error"]["text"]
+            assert end["next"].startswith("plug the token in")
+    finally:
+        machine.token.restore()
+
+
 def test_a_role_that_refuses_then_the_same_token_again(machine, bao):
     file, _ = machine.one_time()
     with machine.agent() as agent:

@@ -171,6 +171,20 @@ def test_a_thousand_serials_never_repeat_over_kill_9(tmp_path):
         assert len(seen) > lives * len(names)
 
 
+def test_a_list_that_cannot_be_written_is_told(lab):
+    krl = lab.folder / "nowhere/krl"
+    lab.agent.settings["signers"][0]["ca"]["krl"] = str(krl)
+    lab.agent.write_config()
+    with lab.agent as agent:
+        wait_for(agent.log, lambda: f"is not on the disk: {krl}" in agent.log())
+        assert f"what lab has revoked is not on the disk: {krl}" in agent.status()["warnings"][0]
+        assert f"problem    {krl}" in agent.holdfast("ca", "show", "lab").stdout
+        krl.parent.mkdir()
+        first = agent.wait_active("web")
+        agent.holdfast("ca", "revoke", "lab", "--serial", first["serial"])
+        assert "problem" not in agent.holdfast("ca", "show", "lab").stdout and krl.exists()
+
+
 def test_the_certificate_comes_with_the_ca_key(tmp_path_factory):
     """Both keys are made while the agent runs, and nobody tells it to try again."""
     place = Place(tmp_path_factory.mktemp("ca"), keys=())
@@ -182,3 +196,8 @@ def test_the_certificate_comes_with_the_ca_key(tmp_path_factory):
         assert place.cert()["state"] == "wanted"
         agent.holdfast("key", "generate", "--label", "ca")
         agent.wait_active("web", timeout_s=3)
+        agent.holdfast("key", "delete", "ca", "--yes", "--force")
+        assert agent.holdfast("renew", "web", check=False).returncode == 1
+        agent.holdfast("key", "generate", "--label", "ca")  # another key, and so not that CA
+        wait_for(lambda: f"a certificate of the new CA: {place.cert()}",
+                 lambda: "it comes from CA" in place.cert()["error"]["text"], timeout_s=3)
