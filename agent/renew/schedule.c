@@ -10,8 +10,8 @@
  * (tests/bench/fleet simulates that). Without a valid certificate the wait is long for those that
  * nobody uses, and whoever does use one has it asked for at once.
  *
- * holdfast-vault repeats what may pass within its deadline, and heeds Retry-After: a failure that
- * arrives here has lasted.
+ * holdfast-vault repeats what may pass within its deadline: a failure that arrives here has lasted, or
+ * comes with the patience that the server asks for (Retry-After).
  */
 #include "renew/renew.h"
 

@@ -166,7 +166,14 @@ def test_a_limit_is_waited_for(fake, with_fake, key):
         fake.answers[SIGN] = (429, {"Retry-After": "3600"}, b"")
         error = probe.error(key)
         assert (error["code"], error["native"]) == ("busy", 429)
-        assert time.monotonic() - start < 5
+        assert "asks to be left alone for 1h: " in error["text"]
+        asked = len(fake.requests)
+        assert all("said when it was asked last" in a["error"]["text"]
+                   for a in probe.sign_all(key, n=20))  # by all workers
+        assert time.monotonic() - start < 5 and len(fake.requests) == asked
+        fake.answers[SIGN] = (200, {}, b'{"data": {"signed_key": "a cert"}}')
+        probe.ask("put", **{**with_fake, "name": "test"})  # whoever changes it wants to know
+        probe.cert(key)
 
 
 def test_a_redirect_is_shown_and_not_followed(fake, with_fake, key):
