@@ -5,6 +5,8 @@
  *
  * Only the place is said again, never a value: a secret may stand where it does not belong.
  */
+#include <stdlib.h>
+
 #include "base/yaml.h"
 #include "cli/form.h"
 #include "cli/yaml_json.h"
@@ -135,9 +137,9 @@ static char *where_is(const struct cli *c, const struct resource_kind *k, const 
 /* @where is taken. */
 static struct err *told(struct err *e, char *where, const char *rest)
 {
-    AUTO(auto_free) char *owned = where;
     struct err *better = where != NULL ? err_new(err_code(e), "%s%s", where, rest) : NULL;
 
+    free(where);
     if (better == NULL) {
         return e;
     }

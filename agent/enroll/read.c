@@ -167,9 +167,9 @@ struct err *enroll_cert_of(X509 *cert, struct enroll_cert *ret)
         e = c.pem != NULL ? read_alt_names(cert, &c.alt_names) : err_nomem();
     }
     if (e == NULL) { /* some certificates have no common name: they can be told all the same */
-        AUTO(err_free) struct err *none =
-            enroll_names_common(X509_get_subject_name(cert), &c.common_name);
+        struct err *none = enroll_names_common(X509_get_subject_name(cert), &c.common_name);
 
+        err_free(&none);
         *ret = c;
         return NULL;
     }

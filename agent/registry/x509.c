@@ -351,8 +351,10 @@ static char *warning(const json_t *cert, size_t i, struct wall now)
         return text_fmt("certificate %zu is not valid before %s", i + 1, from);
     }
     if (left_s <= (int64_t)REGISTRY_EXPIRY_WARNING_DAYS * DAY_S) {
-        return text_fmt("certificate %zu expires in %lld days, at %s", i + 1,
-                        (long long)(left_s / DAY_S), to);
+        long long days = (long long)(left_s / DAY_S);
+
+        return text_fmt("certificate %zu expires in %lld day%s, at %s", i + 1, days,
+                        days == 1 ? "" : "s", to);
     }
     return NULL;
 }

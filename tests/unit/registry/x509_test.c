@@ -211,6 +211,7 @@ static void warnings(void **state)
     (void)state;
     warns(-DAY, 31 * DAY, NULL);
     warns(-DAY, 29 * DAY, "certificate 1 expires in 2");
+    warns(-DAY, DAY + 9, "certificate 1 expires in 1 day, at ");
     warns(-2 * DAY, -DAY, "certificate 1 expired at ");
     warns(DAY, 90 * DAY, "is not valid before ");
 }
