@@ -6,8 +6,6 @@
 
 #include "base/base.h"
 
-enum { TABLE_COLUMNS_MAX = 10 };
-
 /** A table for a person: fits the terminal, never breaks a line of a pipe. */
 struct table;
 

@@ -108,6 +108,21 @@ static struct err *on_seek(void *arg, const char *at, json_t *holder,
 
 /* --- rows ------------------------------------------------------------------------------------- */
 
+/* A row's own body: {"spec", "description"?, "facts"?, "broken"?}; a new reference. */
+static struct err *read_row(const struct store_entry *row, json_t **ret)
+{
+    json_t *body = json_loads(row->body, 0, NULL);
+    enum registry_kind k;
+
+    if (!json_is_object(json_object_get(body, "spec")) || !registry_kind_find(row->key.kind, &k)) {
+        json_decref(body);
+        return err_new(ERR_STORE, "%s %s in %s: the row is damaged", row->key.kind, row->key.id,
+                       row->key.scope);
+    }
+    *ret = body;
+    return NULL;
+}
+
 /* The value at "/spec/a/b", also where it is null; NULL when absent. */
 static const json_t *at_pointer(const json_t *body, const char *at)
 {
@@ -146,7 +161,7 @@ static struct err *still_broken(const struct registry_place *place, const json_t
     if (place->before == NULL) {
         return NULL;
     }
-    struct err *e = registry_resource_read(place->before, &before);
+    struct err *e = read_row(place->before, &before);
 
     json_array_foreach(json_object_get(before, "broken"), i, note)
     {
@@ -238,20 +253,6 @@ struct err *registry_resource_make(const struct registry_place *place, const jso
     return e;
 }
 
-struct err *registry_resource_read(const struct store_entry *row, json_t **ret)
-{
-    json_t *body = json_loads(row->body, 0, NULL);
-    enum registry_kind k;
-
-    if (!json_is_object(json_object_get(body, "spec")) || !registry_kind_find(row->key.kind, &k)) {
-        json_decref(body);
-        return err_new(ERR_STORE, "%s %s in %s: the row is damaged", row->key.kind, row->key.id,
-                       row->key.scope);
-    }
-    *ret = body;
-    return NULL;
-}
-
 static char *broken_text(const json_t *note)
 {
     const char *at = json_string_value(json_object_get(note, "at"));
@@ -326,7 +327,7 @@ struct err *registry_resource_show(const struct store_entry *row, bool in_list, 
     AUTO(registry_json_free) json_t *shown = NULL;
     char created[WALL_TEXT_BYTES], updated[WALL_TEXT_BYTES];
     enum registry_kind k = REGISTRY_CERTIFICATE;
-    struct err *e = registry_resource_read(row, &body);
+    struct err *e = read_row(row, &body);
 
     if (e != NULL || !registry_kind_find(row->key.kind, &k)) {
         return e;
@@ -381,7 +382,7 @@ struct err *registry_resource_empty(const struct store_entry *owner, const struc
     size_t kept = 0;
     struct err *e = store_entry_copy(owner, &row);
 
-    e = e == NULL ? registry_resource_read(owner, &body) : e;
+    e = e == NULL ? read_row(owner, &body) : e;
     e = e == NULL ? empty_spec(owner, gone, body) : e;
     if (e != NULL) {
         json_decref(body);
@@ -408,7 +409,7 @@ char *registry_resource_pointer(const struct store_entry *row, const struct stor
     AUTO(registry_json_free) json_t *body = NULL;
     enum registry_kind k = REGISTRY_CERTIFICATE;
     struct seek s = {row->key.scope, key, NULL, NULL, NULL};
-    struct err *e = registry_resource_read(row, &body);
+    struct err *e = read_row(row, &body);
 
     if (e == NULL && registry_kind_find(row->key.kind, &k)) {
         e = registry_spec_references(k, json_object_get(body, "spec"), on_seek, &s);
@@ -420,7 +421,7 @@ char *registry_resource_pointer(const struct store_entry *row, const struct stor
 bool registry_resource_is_broken(const struct store_entry *row, char **ret_why)
 {
     AUTO(registry_json_free) json_t *body = NULL;
-    struct err *e = registry_resource_read(row, &body);
+    struct err *e = read_row(row, &body);
     const json_t *note = json_array_get(json_object_get(body, "broken"), 0);
 
     err_free(&e);
@@ -433,7 +434,7 @@ bool registry_resource_is_broken(const struct store_entry *row, char **ret_why)
 bool registry_resource_is_active(const struct store_entry *row)
 {
     AUTO(registry_json_free) json_t *body = NULL;
-    struct err *e = registry_resource_read(row, &body);
+    struct err *e = read_row(row, &body);
     bool active = !json_is_false(json_object_get(json_object_get(body, "spec"), "active"));
 
     err_free(&e);

@@ -33,10 +33,6 @@ struct err *registry_resource_make(const struct registry_place *place, const jso
 struct err *registry_resource_tidy(enum registry_kind k, const json_t *body, json_t **ret)
     MUST_CHECK;
 
-/** registry_resource_read() - a row's own body: {"spec", "description"?, "facts"?, "broken"?};
- * @ret: new reference. STORE when it is none of ours */
-struct err *registry_resource_read(const struct store_entry *row, json_t **ret) MUST_CHECK;
-
 /** registry_resource_show() - as people and programs see it; @in_list leaves out what is bulky
  * @ret: new reference */
 struct err *registry_resource_show(const struct store_entry *row, bool in_list, json_t **ret)

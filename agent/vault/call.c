@@ -95,8 +95,9 @@ void vault_cancel(struct vault *v, uint64_t handle)
     }
 }
 
-uint64_t vault_send(struct vault_pending *p, enum vault_op op, const struct buf *body,
-                    struct mono deadline)
+/* Have it answered by @p->finish; @p is taken, @body may be marked failed. */
+static uint64_t send_call(struct vault_pending *p, enum vault_op op, const struct buf *body,
+                          struct mono deadline)
 {
     struct err *e = buf_check(body, "a request to holdfast-vault");
     uint32_t lane = p->edition != NULL ? p->edition->number : UINT32_MAX;
@@ -135,7 +136,7 @@ uint64_t vault_send_query(struct vault_pending *p, enum vault_op op, struct vaul
     body.secret = true;
     q->server = p->edition != NULL ? p->edition->number : 0;
     vault_query_put(&body, q);
-    return vault_send(p, op, &body, q->deadline);
+    return send_call(p, op, &body, q->deadline);
 }
 
 /* --- names in events ---------------------------------------------------------------------------- */
@@ -221,7 +222,7 @@ static uint64_t sign(void *self, const struct signer_request *request, struct mo
     p->on.signed_ = on_reply;
     p->arg = arg;
     vault_ask_put(&body, p->edition->number, deadline, line, request);
-    return vault_send(p, VAULT_OP_SIGN, &body, deadline);
+    return send_call(p, VAULT_OP_SIGN, &body, deadline);
 }
 
 static void cancel(void *self, uint64_t handle)

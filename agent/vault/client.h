@@ -79,12 +79,8 @@ struct vault_client_server *vault_find(const struct vault *v, const char *name);
 
 /** vault_pending_new() - a request to a server (NULL: to none that is put); NULL when out of memory */
 struct vault_pending *vault_pending_new(struct vault *v, struct vault_client_server *server);
-/** vault_send() - have it answered by @p->finish (@p is taken)
- * @body:     borrowed, may be marked failed
- * Return: a handle; 0 when it has been answered already */
-uint64_t vault_send(struct vault_pending *p, enum vault_op op, const struct buf *body,
-                    struct mono deadline);
-/** vault_send_query() - the same with a query; its server is filled in unless it has a conf */
+/** vault_send_query() - have it answered by @p->finish (@p is taken); the query's server is filled in
+ * unless it has a conf. Return: a handle; 0 when it has been answered already */
 uint64_t vault_send_query(struct vault_pending *p, enum vault_op op, struct vault_query *q);
 /** vault_pending_end() - take it off, tell the helper, and call finish with @e (taken); NULL: do not
  * call it */
