@@ -91,3 +91,11 @@ const char *wall_text(struct wall t, char *out)
     }
     return out;
 }
+
+struct wall wall_of_text(const char *text)
+{
+    struct tm tm = {0};
+    const char *end = text != NULL ? strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm) : NULL;
+
+    return (struct wall){end != NULL && *end == '\0' ? timegm(&tm) : 0};
+}

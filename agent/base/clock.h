@@ -38,5 +38,7 @@ void clock_set_for_test(struct mono (*mono)(void), struct wall (*wall)(void));
 enum { WALL_TEXT_BYTES = 32 };
 /** wall_text() - "2026-11-23T02:40:00Z" into @out[WALL_TEXT_BYTES]; returns @out */
 const char *wall_text(struct wall t, char *out);
+/** wall_of_text() - what wall_text() wrote, up to the year 9999; 1970 for NULL and another text */
+struct wall wall_of_text(const char *text);
 
 #endif

@@ -7,7 +7,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "cli/session.h"
 #include "cli/table.h"
@@ -37,12 +36,9 @@ static int64_t first_end(const json_t *resource)
 
     json_array_foreach(json_object_get(resource, "certificates"), i, certificate)
     {
-        struct tm tm = {0};
-        const char *text = json_text(certificate, "not_after");
+        int64_t end = wall_of_text(json_text(certificate, "not_after")).s;
 
-        if (strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm) != NULL && timegm(&tm) < first) {
-            first = timegm(&tm);
-        }
+        first = end != 0 && end < first ? end : first;
     }
     return first;
 }
@@ -327,13 +323,11 @@ char *resource_reference(const struct cli *c, const json_t *resource)
 
 char *resource_etag(const json_t *resource)
 {
-    const char *created = json_string_value(json_object_get(resource, "created"));
-    struct tm t = {0};
+    struct wall created = wall_of_text(json_text(resource, "created"));
+    unsigned long long revision = resource_revision(resource);
 
-    return created != NULL && strptime(created, "%Y-%m-%dT%H:%M:%SZ", &t) != NULL
-               ? text_fmt("%llu-%llx", (unsigned long long)resource_revision(resource),
-                          (long long)timegm(&t))
-               : text_fmt("%llu", (unsigned long long)resource_revision(resource));
+    return created.s != 0 ? text_fmt("%llu-%llx", revision, (unsigned long long)created.s)
+                          : text_fmt("%llu", revision);
 }
 
 uint64_t resource_revision(const json_t *resource)

@@ -8,7 +8,6 @@
  */
 #include <event2/http.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "control/resources.h"
 
@@ -76,10 +75,8 @@ static void put_etag(struct control_request *r, const json_t *resource)
 {
     json_int_t revision = json_integer_value(json_object_get(resource, "revision"));
     const char *created = json_string_value(json_object_get(resource, "created"));
-    struct tm t = {0};
-    bool known = created != NULL && strptime(created, "%Y-%m-%dT%H:%M:%SZ", &t) != NULL;
     AUTO(auto_free) char *etag =
-        text_fmt("\"%lld-%llx\"", (long long)revision, known ? (long long)timegm(&t) : 0LL);
+        text_fmt("\"%lld-%llx\"", (long long)revision, (unsigned long long)wall_of_text(created).s);
 
     if (etag != NULL) {
         control_header(r, "ETag", etag);

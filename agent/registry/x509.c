@@ -13,7 +13,6 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "registry/check.h"
 
@@ -329,13 +328,7 @@ struct err *registry_x509_read(struct view pem, json_t **ret)
 
 static int64_t seconds_of(const json_t *cert, const char *name)
 {
-    const char *text = json_string_value(json_object_get(cert, name));
-    struct tm tm = {0};
-
-    if (text == NULL || strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm) == NULL) {
-        return 0;
-    }
-    return timegm(&tm);
+    return wall_of_text(json_string_value(json_object_get(cert, name))).s;
 }
 
 static char *warning(const json_t *cert, size_t i, struct wall now)

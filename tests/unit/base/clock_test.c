@@ -72,6 +72,26 @@ static void test_kernel_times(void **state)
     }
 }
 
+static void test_text_back(void **state)
+{
+    static const char *const wrong[] = {NULL,
+                                        "",
+                                        "2026",
+                                        "2026-11-23T02:40:00",
+                                        "yesterday",
+                                        "2026-11-23T02:40:00Z ",
+                                        "2026-13-23T02:40:00Z"};
+    char out[WALL_TEXT_BYTES];
+
+    (void)state;
+    for (int64_t s = -1; s < (1LL << 37); s = s * 3 + 7) {
+        assert_int_equal(wall_of_text(wall_text((struct wall){s}, out)).s, s);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        assert_int_equal(wall_of_text(wrong[i]).s, 0);
+    }
+}
+
 static void test_times_of_certificates(void **state)
 {
     static const struct {
@@ -125,6 +145,7 @@ int main(void)
         cmocka_unit_test_teardown(test_deadlines, real_clocks),
         cmocka_unit_test_teardown(test_never, real_clocks),
         cmocka_unit_test(test_kernel_times),
+        cmocka_unit_test(test_text_back),
         cmocka_unit_test(test_times_of_certificates),
         cmocka_unit_test(test_real_clocks),
         cmocka_unit_test(test_text),
