@@ -146,9 +146,10 @@ void io_conn_free(struct io_conn **c)
     *c = NULL;
 }
 
-void io_listen_done(struct io_listen *l)
+void io_listen_done(struct io_listen *l, uid_t uid)
 {
     (void)l;
+    (void)uid;
 }
 
 /* --- the loop: time stands still --- */
@@ -167,11 +168,14 @@ struct err *io_listen_new(struct io_loop *l, int fd, const char *path, unsigned 
     return NULL;
 }
 
-struct err *io_listen_allow(struct io_listen *l, const uid_t *uids, size_t n)
+struct err *io_listen_allow(struct io_listen *l, const uid_t *uids, size_t n, const gid_t *gids,
+                            size_t gids_n)
 {
     (void)l;
     (void)uids;
     (void)n;
+    (void)gids;
+    (void)gids_n;
     return NULL;
 }
 
@@ -203,6 +207,11 @@ void io_timer_set(struct io_timer *t, struct mono at)
 {
     (void)t;
     (void)at;
+}
+
+void io_timer_clear(struct io_timer *t)
+{
+    (void)t;
 }
 
 /* --- the writer: nothing is kept --- */

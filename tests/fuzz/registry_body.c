@@ -22,7 +22,8 @@ static void read_back(const struct store_entry *row)
     AUTO(store_entry_deinit) struct store_entry again = {0};
     bool known = registry_kind_find(row->key.kind, &k);
 
-    e = registry_resource_make(&(struct registry_place){k, "org/a", NULL, NULL}, body, &again);
+    e = registry_resource_make(&(struct registry_place){k, "account", NULL, NULL, NULL}, body,
+                               &again);
     if (!known || e != NULL || strcmp(again.body, row->body) != 0) {
         abort();
     }
@@ -41,8 +42,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     enum registry_kind k = (enum registry_kind)(data[0] % REGISTRY_KINDS);
 
     if (body != NULL) {
-        AUTO(err_free) struct err *e =
-            registry_resource_make(&(struct registry_place){k, "org/a", NULL, NULL}, body, &row);
+        AUTO(err_free) struct err *e = registry_resource_make(
+            &(struct registry_place){k, "account", NULL, NULL, NULL}, body, &row);
 
         if (e == NULL) {
             read_back(&row);

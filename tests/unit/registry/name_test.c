@@ -42,8 +42,7 @@ static void names(void **state)
                                       "\xc0\x80",
                                       "\xed\xa0\x80",
                                       "\xf4\x90\x80\x80",
-                                      "a\xe2\x80\xae"
-                                      "b",
+                                      "a\xe2\x80\xaez",
                                       "\xe2\x81\xa6x",
                                       "\xef\xbb\xbfx",
                                       "\xe3\x80\x80x",
