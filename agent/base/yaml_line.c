@@ -61,7 +61,7 @@ unsigned yaml_line_of(struct view text, const char *path)
     yaml_document_t document;
     unsigned line = 1;
 
-    if (!yaml_parser_initialize(&parser)) {
+    if (text.len == 0 || !yaml_parser_initialize(&parser)) {
         return line;
     }
     yaml_parser_set_input_string(&parser, text.p, text.len);

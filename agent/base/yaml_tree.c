@@ -209,6 +209,10 @@ struct err *yaml_tree_read(const char *name, struct view text, struct yaml_tree 
     AUTO(yaml_tree_free) struct yaml_tree *t = NULL;
     struct reader r = {.name = name};
 
+    if (text.len == 0) {
+        *ret = NULL;
+        return NULL;
+    }
     if (!yaml_parser_initialize(&r.parser)) {
         return err_nomem();
     }

@@ -214,7 +214,7 @@ struct err *yaml_json_read(const char *name, struct view text, json_t **ret)
     if (!yaml_parser_initialize(&r.parser)) {
         return err_nomem();
     }
-    yaml_parser_set_input_string(&r.parser, text.p, text.len);
+    yaml_parser_set_input_string(&r.parser, text.len > 0 ? text.p : (const uint8_t *)"", text.len);
     struct err *e = read_stream(&r, &value);
 
     yaml_parser_delete(&r.parser);

@@ -192,7 +192,7 @@ struct err *document_parse(const char *name, struct view text, struct document *
     if (e == NULL) {
         adopt(d, raw);
         yaml_unload(&schema.top, raw);
-        e = find_lines(text, d);
+        e = text.len > 0 ? find_lines(text, d) : NULL;
     }
     if (e == NULL) {
         e = check(d);

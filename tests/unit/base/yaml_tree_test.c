@@ -57,6 +57,9 @@ static void refusals(void **state)
     (void)state;
     assert_null(yaml_tree_read("f", view_cstr("# nothing\n"), &t));
     assert_null(t);
+    assert_null(yaml_tree_read("f", view_of(NULL, 0), &t));
+    assert_null(t);
+    assert_int_equal(yaml_line_of(view_of(NULL, 0), "a"), 1);
     refuses("a: &x [1]\nb: *x\n", ERR_INPUT, "f:2: aliases");
     refuses("a: [\n", ERR_INPUT, "f:2: not YAML");
     refuses("[1]: 2\n", ERR_INPUT, "f:1: a key must be a word");

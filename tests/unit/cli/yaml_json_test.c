@@ -34,6 +34,16 @@ static void assert_reads(const char *yaml, const char *json)
     json_decref(value);
 }
 
+static void test_nothing(void **state)
+{
+    json_t *value = NULL;
+    AUTO(err_free) struct err *e = yaml_json_read("x", view_of(NULL, 0), &value);
+
+    (void)state;
+    assert_null(e);
+    assert_true(json_is_null(value));
+}
+
 static void test_words(void **state)
 {
     static const char *const pairs[][2] = {
@@ -241,6 +251,7 @@ static void test_flipped_and_cut_short(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_nothing),
         cmocka_unit_test(test_words),
         cmocka_unit_test(test_what_is_refused),
         cmocka_unit_test(test_limits),

@@ -118,6 +118,17 @@ static void test_match(void **state)
     assert_false(document_matches(d, &facts, false));
 }
 
+/* An empty file has no bytes to point at. */
+static void test_nothing(void **state)
+{
+    AUTO(document_free) struct document *d = NULL, *of_text = NULL;
+    AUTO(err_free) struct err *e = document_parse("x.yaml", view_of(NULL, 0), &d);
+    AUTO(err_free) struct err *e_of_text = document_parse("x.yaml", view_cstr("# x\n"), &of_text);
+
+    (void)state;
+    assert_string_equal(err_text(e), err_text(e_of_text));
+}
+
 /* Truncated at each byte and with each bit flipped: refused or read, never a crash or a leak. */
 static void test_damage(void **state)
 {
@@ -143,9 +154,9 @@ static void test_damage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lines),  cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_match),  cmocka_unit_test(test_versions),
-        cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_lines),   cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_match),   cmocka_unit_test(test_versions),
+        cmocka_unit_test(test_nothing), cmocka_unit_test(test_damage),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
