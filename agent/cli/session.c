@@ -24,6 +24,7 @@
 enum { START_TIMEOUT_MS = 10 * 1000, SETTLE_S = 20 };
 
 struct session {
+    const struct cli *cli;
     struct http *http;
     pid_t agent;  /* a private agent; 0: none */
     char *folder; /* its sockets; NULL: none */
@@ -256,6 +257,7 @@ static struct err *open_private(struct cli *c, const char *config, bool bare, bo
     if (s == NULL) {
         return err_nomem();
     }
+    s->cli = c;
     s->log = quiet ? tmpfile() : NULL;
     struct err *e = start_private(s, config, bare);
 
@@ -281,6 +283,7 @@ static struct err *open_running(struct cli *c, const char *control)
     struct err *e = s != NULL ? http_new(control, &s->http) : err_nomem();
 
     if (e == NULL) {
+        s->cli = c;
         c->session = take(&s);
     }
     return e;
@@ -351,6 +354,26 @@ bool session_is_private(const struct session *s)
     return s->agent > 0;
 }
 
+/* The agent names members of the body ("/key_type has to be ..."); people gave options. A member in
+ * seconds has an option for a duration. @e is taken. */
+static struct err *of_options(const struct cli *c, struct err *e)
+{
+    const char *text = err_text(e);
+    size_t len = text[0] == '/' ? 1 + strcspn(text + 1, " :/") : 0;
+    AUTO(auto_free) char *option = len > 1 && text[len] != '/' ? strndup(text + 1, len - 1) : NULL;
+
+    for (char *p = option; p != NULL && *p != '\0'; p++) {
+        *p = text_eq(p, "_s") ? '\0' : *p == '_' ? '-' : *p;
+    }
+    if (option == NULL || cli_option(c, option) == NULL) {
+        return e;
+    }
+    struct err *told = err_new(err_code(e), "--%s%s", option, text + len);
+
+    err_free(&e);
+    return told;
+}
+
 struct err *session_change(struct session *s, const char *method, const char *path,
                            const char *etag, json_t *body, json_t **ret)
 {
@@ -358,7 +381,7 @@ struct err *session_change(struct session *s, const char *method, const char *pa
     struct err *e = http_call(s->http, &q, ret);
 
     json_decref(body);
-    return e;
+    return of_options(s->cli, e);
 }
 
 struct err *session_call(struct session *s, const char *method, const char *path, json_t *body,
@@ -375,7 +398,7 @@ struct err *session_stream(struct session *s, const char *path, json_t *body,
     struct err *e = http_call(s->http, &q, NULL);
 
     json_decref(body);
-    return e;
+    return of_options(s->cli, e);
 }
 
 char *session_escape(const char *text)

@@ -34,7 +34,8 @@ bool session_is_private(const struct session *s);
  * @path:   below /v1, already percent-encoded: "/keys"
  * @body:   NULL for none (taken)
  * @ret:    the answer's JSON, NULL for an empty one; caller owns
- * Errors: the agent's own chain, from its problem+json; GONE when it does not answer
+ * Errors: the agent's own chain, from its problem+json, where a member of the body is the option that
+ * was given for it; GONE when it does not answer
  */
 struct err *session_call(struct session *s, const char *method, const char *path, json_t *body,
                          json_t **ret) MUST_CHECK;

@@ -161,6 +161,18 @@ def test_two_editors(running, cli, hosts):
     assert json.loads(cli("ssh-key", "show", "deploy", "--json").stdout)["name"] == "mine"
 
 
+def test_options_that_cannot_be_are_named(running, cli):
+    for option, value in ("label", ""), ("type", "dsa"), ("bits", "7"):
+        words = {"label": "x", "type": "rsa", option: value}
+        given = [word for name in words for word in ("--" + name, words[name])]
+        assert f"--{option} has to be" in refused(cli, "key", "generate", *given)
+    empty, _, _ = running
+    nothing = empty.folder / "nothing.yaml"
+    nothing.touch()
+    assert "is empty" in refused(cli, "apply", "--file", str(nothing))
+    assert "no mapping" in refused(cli, "connector", "create", "--file", str(nothing))
+
+
 def test_scopes_and_references(running, cli):
     empty, _, _ = running
     cli("certificate", "create", "Top", "-f", empty.bao.ca_path)
