@@ -53,12 +53,16 @@ static struct kept *find(struct enroll_keep *k, const char *name)
             return s;
         }
     }
-    s = calloc(1, sizeof *s);
-    if (s != NULL) {
-        s->keep = k;
-        s->name = text_copy(name);
-        LIST_INSERT_HEAD(&k->list, s, link);
+    char *copy = text_copy(name);
+
+    s = copy != NULL ? calloc(1, sizeof *s) : NULL;
+    if (s == NULL) {
+        free(copy);
+        return NULL;
     }
+    s->keep = k;
+    s->name = copy;
+    LIST_INSERT_HEAD(&k->list, s, link);
     return s;
 }
 
