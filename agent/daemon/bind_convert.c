@@ -149,6 +149,7 @@ static struct err *want_of(const struct bind_registry *b, const json_t *from,
     w->request.kind = SSH_CERT_USER;
     w->request.mount = text_of(from, "mount");
     w->request.role = text_of(from, "role");
+    w->request.issuer_ref = text_of(from, "issuer");
     w->request.principals = i->principals;
     w->request.extensions = i->extensions;
     w->request.critical = i->critical;

@@ -261,10 +261,11 @@ static struct err *plan_want(struct plan *p, const json_t *item, json_t **ret_wa
     }
     *ret_place = json_pack("{s:o, s:o}", "addresses", or_null(connector, "addresses"), "namespace",
                            or_null(connector, "namespace"));
-    *ret_want = json_pack(
-        "{s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "vault", vault, "mount", text_of(manager, "mount"),
-        "role", role, "principals", principals_of(spec, c), "ttl", or_null(c, "ttl"), "extensions",
-        or_null(c, "extensions"), "critical_options", or_null(c, "critical_options"));
+    *ret_want =
+        json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "vault", vault, "mount",
+                  text_of(manager, "mount"), "role", role, "issuer", or_null(c, "issuer"),
+                  "principals", principals_of(spec, c), "ttl", or_null(c, "ttl"), "extensions",
+                  or_null(c, "extensions"), "critical_options", or_null(c, "critical_options"));
     return *ret_want != NULL && *ret_place != NULL ? NULL : err_nomem();
 }
 

@@ -23,8 +23,8 @@ struct bind_taken {
  *    "identities": {NAME: {"scope", "id", "tags", "key": URI, "public_key": line
  *                          or null, "offer": "certificate|both|key",
  *                          "place": {"addresses", "namespace"} or null,
- *                          "want": {"vault": NAME, "mount", "role", "principals", "ttl",
- *                                   "extensions", "critical_options"} or null}},
+ *                          "want": {"vault": NAME, "mount", "role", "issuer", "principals",
+ *                                   "ttl", "extensions", "critical_options"} or null}},
  *    "problems": {NAME: text}}
  * Names are made from scope and identifier, fit text_name_ok(), and differ from those taken. What has
  * a problem that keeps it from being an identity is in problems only.

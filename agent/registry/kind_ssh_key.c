@@ -16,6 +16,8 @@ static const struct registry_member credentials[] = {
      .about = "vault-ssh: who signs (required there)"},
     {"role", REGISTRY_TEXT, .min = 1, .max = 256, .check = registry_check_segment,
      .about = "vault-ssh: the role; the secrets manager's default_role where absent"},
+    {"issuer", REGISTRY_TEXT, .min = 1, .max = 256, .check = registry_check_segment,
+     .about = "vault-ssh: id or name of the engine's issuer that has to sign; any where absent"},
     {"principals", REGISTRY_TEXT, .list = true, .list_min = 1, .list_max = 256, .min = 1,
      .max = 256, .check = registry_check_user,
      .about = "vault-ssh: whom the certificate is for; [user_name] where absent"},

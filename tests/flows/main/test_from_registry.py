@@ -107,6 +107,21 @@ def test_an_identity_comes_changes_and_goes(bench, sshd):
                  lambda: not list((agent.state / "certificates").glob("acme*")))
 
 
+def test_the_issuer_of_a_key_has_to_sign(bench):
+    bench.bao.api("POST", f"{MOUNT}/issuers/import/other", {"generate_signing_key": True})
+    agent = given(bench, bench.agent(identities=[], signers=[]))
+    with agent:
+        api = Api(agent.control)
+        declare(api, bench)
+        for name, issuer in (("refused", "other"), ("signed", "default")):
+            spec = ssh_key(bench, manager="engine")
+            spec["credentials"]["issuer"] = issuer
+            api.ask("POST", "account", "ssh-keys", body={"name": name, "spec": spec})
+        agent_serial(agent, "signed")
+        wait_for("the refusal", lambda: 'not with the issuer "other"' in agent.log())
+        assert comments(agent.socket) == [f"signed (certificate of main/{ROLE})"]
+
+
 def test_an_identity_survives_a_restart(bench):
     agent = given(bench, bench.agent(identities=[], signers=[]))
     with agent:

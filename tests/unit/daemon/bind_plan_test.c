@@ -26,7 +26,7 @@ static const char signed_key[] =
     KEY("org/acme/project/web", "deploy",
         FULL_KEY
         ", \"renewal\": \"when-used\", \"pin\": {\"file\": \"/etc/acme/pin\"}, \"credentials\": "
-        "{\"type\": \"vault-ssh\", \"ttl\": \"5m\"}") VAULT;
+        "{\"type\": \"vault-ssh\", \"ttl\": \"5m\", \"issuer\": \"second\"}") VAULT;
 static const char bare_key[] =
     KEY("account", "ops", FULL_KEY ", \"credentials\": {\"type\": \"key\"}") BARE;
 
@@ -79,6 +79,7 @@ static void a_signed_key_is_all_three(void **state)
     assert_string_equal(text_at(want, "mount"), "ssh");
     assert_string_equal(text_at(want, "role"), "users");
     assert_string_equal(text_at(want, "ttl"), "5m");
+    assert_string_equal(text_at(want, "issuer"), "second");
     assert_string_equal(json_string_value(json_array_get(json_object_get(want, "principals"), 0)),
                         "deploy");
     assert_string_equal(
