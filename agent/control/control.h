@@ -74,6 +74,9 @@ struct control_deps {
     /* what of the registry could not be applied: {"problems": [{"kind", "scope", "identifier",
      * "problem"}], "retry_s": number or null} (new reference). The pointer may be NULL */
     json_t *(*registry_problems)(void *arg);
+    /* a change of the registry is just being applied: what connectors and identities are is yet to come.
+     * The pointer may be NULL */
+    bool (*registry_is_busy)(void *arg);
     const char *agent_socket; /* path */
     const char *config_file;
     const char *connect_helper; /* path of holdfast-connect */

@@ -1,7 +1,8 @@
 /*
  * A key on a token has one use: it logs in to a Vault, or it is an SSH key, unless the login says that it
  * may be both. Who gives it the other use is told so at once; else only the login would fail, later, and
- * somebody else would wonder. What cannot be known now, as the key's token is away, the login says still.
+ * somebody else would wonder. What cannot be known now, as the key's token is away or another change is
+ * just being applied, the login says still.
  */
 #include "control/resources.h"
 
@@ -67,6 +68,9 @@ struct err *control_key_use(const struct control_deps *d, enum registry_kind kin
     const json_t *login = json_object_get(json_object_get(body, "spec"), "login");
     const char *key = text_at(body, NULL, "key"), *login_key = text_at(body, "login", "key");
 
+    if (d->registry_is_busy != NULL && d->registry_is_busy(d->arg)) {
+        return NULL;
+    }
     if (kind == REGISTRY_SSH_KEY && key != NULL) {
         return check_ssh_key(d, key);
     }

@@ -289,6 +289,13 @@ static json_t *registry_problems(void *arg)
     return a->binder != NULL ? bind_registry_problems(a->binder) : NULL;
 }
 
+static bool registry_is_busy(void *arg)
+{
+    const struct app *a = arg;
+
+    return a->binder != NULL && bind_registry_is_busy(a->binder);
+}
+
 static bool login_of(void *arg, struct vault_conf *conf)
 {
     const struct app *a = arg;
@@ -316,6 +323,7 @@ static struct err *listen_control(struct app *a, const char *path, const char *a
         .login_of = login_of,
         .vault_of = vault_of,
         .registry_problems = registry_problems,
+        .registry_is_busy = registry_is_busy,
         .agent_socket = agent_socket,
         .config_file = a->config->file,
         .connect_helper = a->paths.connect_helper,

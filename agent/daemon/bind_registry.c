@@ -232,6 +232,11 @@ char *bind_registry_vault(const struct bind_registry *b, const char *scope, cons
                                                                                    : NULL;
 }
 
+bool bind_registry_is_busy(const struct bind_registry *b)
+{
+    return b->busy || registry_will_tell(b->deps.registry);
+}
+
 json_t *bind_registry_problems(const struct bind_registry *b)
 {
     int64_t left_ms = b->retry_at.ms - mono_now().ms;

@@ -36,6 +36,8 @@ struct identity *bind_registry_identity(const struct bind_registry *b, const cha
 /** bind_registry_vault() - the name in vault/ of a connector that is in use (caller owns); NULL: it is
  * not, or not yet, or is read-only */
 char *bind_registry_vault(const struct bind_registry *b, const char *scope, const char *id);
+/** bind_registry_is_busy() - a change is being read: what is bound is from before it */
+bool bind_registry_is_busy(const struct bind_registry *b);
 /** bind_registry_problems() - what of it could not be applied, as struct control_deps has it */
 json_t *bind_registry_problems(const struct bind_registry *b);
 /** bind_registry_secret() - a secret that came by environment (borrowed); it is taken over when it

@@ -82,6 +82,11 @@ const struct registry_allowed_list *registry_allowed(const struct registry *r)
     return &r->allowed;
 }
 
+bool registry_will_tell(const struct registry *r)
+{
+    return io_timer_is_set(r->tell);
+}
+
 void registry_watch(struct registry *r, void (*on_change)(void *arg), void *arg)
 {
     r->on_change = on_change;

@@ -201,5 +201,7 @@ struct err *registry_inventory_read(const char *name, struct view text, json_t *
 void registry_changed(struct registry *r);
 /** registry_watch() - told after every change (ours or the fleet's), coalesced; one watcher */
 void registry_watch(struct registry *r, void (*on_change)(void *arg), void *arg);
+/** registry_will_tell() - there was a change that the watcher is yet to be told of */
+bool registry_will_tell(const struct registry *r);
 
 #endif

@@ -49,6 +49,15 @@ static char *vault_of(void *arg, const char *scope, const char *id)
     return text_eq(scope, "org/acme") && text_eq(id, "main") ? text_copy("acme.main") : NULL;
 }
 
+/* A change of the registry is being applied. */
+static bool registry_busy;
+
+static inline bool is_busy(void *arg)
+{
+    (void)arg;
+    return registry_busy;
+}
+
 static inline struct identity *identity_of(void *arg, const char *scope, const char *id)
 {
     (void)arg;
@@ -77,6 +86,7 @@ static inline void start_server(void)
     deps.registry = without_registry ? NULL : (struct registry *)&reg;
     deps.audit = (struct audit *)&fake;
     deps.identity_of = identity_of;
+    deps.registry_is_busy = is_busy;
     deps.vault_of = vault_of;
     e = control_new(&deps, fd, socket_path, &control);
     assert_null(e);

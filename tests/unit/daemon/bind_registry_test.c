@@ -25,6 +25,12 @@ void registry_resolve_all(struct registry *r, registry_json_fn *on_done, void *a
     f.readings++;
 }
 
+bool registry_will_tell(const struct registry *r)
+{
+    (void)r;
+    return false;
+}
+
 void registry_watch(struct registry *r, void (*on_change)(void *arg), void *arg)
 {
     (void)r;
