@@ -33,7 +33,8 @@ class AnotherClock(FakeVault):
         public(path).write_text(json.loads(self.requests[-1]["body"])["public_key"] + "\n")
         span = [f"{datetime.datetime.now() + datetime.timedelta(seconds=s):%Y%m%d%H%M%S}"
                 for s in (self.ahead_s, self.ahead_s + 300)]
-        cert = certify(self.signing, path, principals=[me()], validity=":".join(span))
+        cert = certify(self.signing, path, principals=[me()], validity=":".join(span),
+                       options=["clear", "permit-pty"])
         return 200, self.date(), json.dumps({"data": {"signed_key": cert.read_text()}}).encode()
 
 
