@@ -6,6 +6,7 @@ and where it was, and is lost with the process that had it, the words say so and
 
 import json
 import os
+import re
 import signal
 import subprocess
 
@@ -81,4 +82,4 @@ def test_killed(machine, bao, who, at):
             end = enroll(agent, file)
         assert not end["failed"], f"{end}\n{agent.log()}"
         keys = machine.token.tool("--list-objects", "--type", "pubkey").stdout
-        assert keys.count("holdfast-login") == 1  # it was not made anew
+        assert len(re.findall(r"label: +holdfast-login", keys)) == 1  # it was not made anew

@@ -13,7 +13,7 @@ import pytest
 from main.conftest import MOUNT, ROLE
 from main.ssh_client import ssh
 from stage.agent import wait_for
-from stage.bao import Bao, Ca
+from stage.bao import Bao, Ca, lasts
 from stage.sshd import me
 
 AUDIENCE, SUBJECT = "https://vault.example.org", "host.example.org"
@@ -42,7 +42,7 @@ def certify(ca, public, name, days=2, is_ca=False):
                           if is_ca else
                           f"subjectAltName=DNS:{name}\nextendedKeyUsage=clientAuth\n")
     openssl("x509", "-new", "-force_pubkey", public, "-subj", f"/CN={name}", "-CA", ca.path,
-            "-CAkey", ca.key, "-days", days, "-extfile", extensions, "-out", cert)
+            "-CAkey", ca.key, *lasts(days), "-extfile", extensions, "-out", cert)
     return cert
 
 

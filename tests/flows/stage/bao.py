@@ -58,6 +58,17 @@ def _openssl(*args):
     subprocess.run(["openssl", *map(str, args)], check=True, capture_output=True)
 
 
+def lasts(days):
+    """Arguments of `openssl x509`; expired with days=-1, which OpenSSL 3.5 takes as two moments only."""
+    known = subprocess.run(["openssl", "x509", "-help"], stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT, text=True).stdout
+    if days > 0 or "-not_after" not in known:
+        return "-days", days
+    ended = time.time() + days * 86400
+    return sum((("-not_" + which, time.strftime("%Y%m%d%H%M%SZ", time.gmtime(at)))
+                for which, at in (("before", ended - 86400), ("after", ended))), ())
+
+
 class Ca:
     """A CA made by the openssl command: .path is its certificate."""
 
@@ -77,7 +88,7 @@ class Ca:
         _openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
                  "-keyout", key, "-out", request, "-subj", f"/CN={name}")
         _openssl("x509", "-req", "-in", request, "-CA", self.path, "-CAkey", self.key,
-                 "-CAcreateserial", "-out", cert, "-days", days, "-extfile", extensions)
+                 "-CAcreateserial", "-out", cert, *lasts(days), "-extfile", extensions)
         return cert, key
 
 

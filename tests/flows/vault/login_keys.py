@@ -2,6 +2,8 @@
 
 import subprocess
 
+from stage.bao import lasts
+
 # As the openssl command makes them, and what a JWT signed with one names.
 KINDS = {
     "p256": (["ec", "-pkeyopt", "ec_paramgen_curve:P-256"], "ES256"),
@@ -38,5 +40,5 @@ def certify(ca, key, name="host.example.org", days=2, is_ca=False):
                           f"subjectAltName=DNS:{name}\nextendedKeyUsage=clientAuth\n")
     openssl("req", "-new", "-key", key, "-out", request, "-subj", f"/CN={name}")
     openssl("x509", "-req", "-in", request, "-CA", ca.path, "-CAkey", ca.key, "-CAcreateserial",
-            "-out", cert, "-days", days, "-extfile", extensions)
+            "-out", cert, *lasts(days), "-extfile", extensions)
     return cert
