@@ -86,13 +86,17 @@ static void signing_free(void *p)
     free(p);
 }
 
-/* Both may come as a number or as a word. */
+/* Both may come as a number or as a word; to read one as the other leaves an error with OpenSSL, which
+ * libssl takes for one of the connection. */
 static bool get_either(const OSSL_PARAM *p, const char *word, int if_word, int *ret)
 {
     const char *text = NULL;
 
-    if (p == NULL || OSSL_PARAM_get_int(p, ret) == 1) {
+    if (p == NULL) {
         return true;
+    }
+    if (p->data_type == OSSL_PARAM_INTEGER || p->data_type == OSSL_PARAM_UNSIGNED_INTEGER) {
+        return OSSL_PARAM_get_int(p, ret) == 1;
     }
     if (OSSL_PARAM_get_utf8_string_ptr(p, &text) != 1) {
         return false;

@@ -27,7 +27,7 @@ def test_an_answer_that_is_cut_off(fake, with_fake, key):
     fake.raw[SIGN] = lambda w: w.write(head(1000) + SIGNED)
     with Probe(with_fake) as probe:
         error = probe.error(key, deadline_ms=2000)
-    assert (error["code"], error["native"]) == ("gone", 18), error
+    assert error["code"] == "gone" and error["native"] in (18, 56), error  # as OpenSSL 3.0, 3.5 say it
 
 
 def test_an_answer_that_is_cut_off_is_asked_for_again(fake, with_fake, key):
