@@ -22,7 +22,7 @@ struct err *parts_extensions(char **from, unsigned n, enum ssh_cert_kind kind,
                              struct ssh_cert_option **ret, bool *ret_role_may_choose)
 {
     static const struct ssh_cert_option none[] = {{NULL, NULL}};
-    static const struct ssh_cert_option least[] = {{(char *)"permit-pty", (char *)""},
+    static const struct ssh_cert_option least[] = {{(char *)SIGNER_LEAST_EXTENSION, (char *)""},
                                                    {NULL, NULL}};
 
     *ret_role_may_choose = from == NULL && kind == SSH_CERT_USER;

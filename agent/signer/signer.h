@@ -3,6 +3,9 @@
 
 #include "ssh/ssh.h"
 
+/** What a user's certificate is to carry where nobody says more: its owner gets a terminal. */
+#define SIGNER_LEAST_EXTENSION "permit-pty"
+
 /** What is asked of a signer. All is borrowed for the length of the call. */
 struct signer_request {
     const struct ssh_key *key;

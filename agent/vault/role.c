@@ -200,7 +200,7 @@ static bool may_be_chosen(const char *allowed, const char *name)
 /* What a user's certificate carries where nothing is said of extensions, and by whom it is signed. */
 static void say_default(const json_t *role, struct words *w)
 {
-    static const char least[] = "permit-pty";
+    static const char least[] = SIGNER_LEAST_EXTENSION;
     const char *issuer = text_of(role, "issuer_ref");
 
     if (flag_of(role, "allow_user_certificates")) {
