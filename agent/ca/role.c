@@ -94,16 +94,6 @@ static struct err *check_principals(const struct ca_role *role, char *const *pri
     return NULL;
 }
 
-static bool has_option(const struct ssh_cert_option *list, const char *name)
-{
-    for (; list->name != NULL; list++) {
-        if (text_eq(list->name, name)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static const struct ssh_cert_option *allowed_extensions(const struct ca_role *role)
 {
     return role->extensions != NULL ? role->extensions : usual;
@@ -114,7 +104,7 @@ static const struct ssh_cert_option *not_given(const struct ca_role *role,
                                                const struct ssh_cert_option *list)
 {
     for (; list != NULL && list->name != NULL; list++) {
-        if (!has_option(allowed_extensions(role), list->name)) {
+        if (ssh_cert_options_find(allowed_extensions(role), list->name) == NULL) {
             return list;
         }
     }

@@ -174,14 +174,6 @@ static void pin(struct identity_cert *c)
     }
 }
 
-static bool is_listed(const struct ssh_cert_option *list, const char *name)
-{
-    while (list != NULL && list->name != NULL && !text_eq(list->name, name)) {
-        list++;
-    }
-    return list != NULL && list->name != NULL;
-}
-
 /* Told once, and shown for as long as it is so. */
 static void tell_excess(struct identity_cert *c)
 {
@@ -192,7 +184,8 @@ static void tell_excess(struct identity_cert *c)
 
     err_free(&c->excess);
     for (; r->role_may_choose && o != NULL && o->name != NULL; o++) {
-        if (!is_listed(r->extensions, o->name) && !text_list_add(&beyond, o->name)) {
+        if (ssh_cert_options_find(r->extensions, o->name) == NULL &&
+            !text_list_add(&beyond, o->name)) {
             return;
         }
     }

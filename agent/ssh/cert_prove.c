@@ -128,16 +128,6 @@ static struct err *prove_window(const struct ssh_cert *c, const struct ssh_cert_
     return NULL;
 }
 
-static const struct ssh_cert_option *find(const struct ssh_cert_option *list, const char *name)
-{
-    for (; list != NULL && list->name != NULL; list++) {
-        if (strcmp(list->name, name) == 0) {
-            return list;
-        }
-    }
-    return NULL;
-}
-
 static char *names_of(const struct ssh_cert_option *list)
 {
     AUTO(text_list_free) char **names = NULL;
@@ -166,7 +156,7 @@ static struct err *prove_critical(const struct ssh_cert *c, const struct ssh_cer
     const struct ssh_cert_option *o;
 
     for (o = c->fields.critical; wanted != NULL && o != NULL && o->name != NULL; o++) {
-        const struct ssh_cert_option *same = find(wanted, o->name);
+        const struct ssh_cert_option *same = ssh_cert_options_find(wanted, o->name);
 
         if (same == NULL) {
             return not_asked_for("critical option", o->name, wanted);
@@ -177,7 +167,7 @@ static struct err *prove_critical(const struct ssh_cert *c, const struct ssh_cer
         }
     }
     for (o = wanted; o != NULL && o->name != NULL; o++) {
-        if (c->fields.critical == NULL || find(c->fields.critical, o->name) == NULL) {
+        if (ssh_cert_options_find(c->fields.critical, o->name) == NULL) {
             return err_new(ERR_CERT, "its critical option %s is missing, '%s' was asked for",
                            o->name, o->value != NULL ? o->value : "");
         }
@@ -194,7 +184,7 @@ static struct err *prove_options(const struct ssh_cert *c, const struct ssh_cert
         return e;
     }
     for (o = c->fields.extensions; w->extensions != NULL && o != NULL && o->name != NULL; o++) {
-        if (find(w->extensions, o->name) == NULL) {
+        if (ssh_cert_options_find(w->extensions, o->name) == NULL) {
             return not_asked_for("extension", o->name, w->extensions);
         }
     }

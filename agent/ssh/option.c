@@ -62,3 +62,14 @@ void ssh_cert_options_free(struct ssh_cert_option **list)
     }
     free(options);
 }
+
+const struct ssh_cert_option *ssh_cert_options_find(const struct ssh_cert_option *list,
+                                                    const char *name)
+{
+    for (; list != NULL && list->name != NULL; list++) {
+        if (text_eq(list->name, name)) {
+            return list;
+        }
+    }
+    return NULL;
+}

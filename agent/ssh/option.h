@@ -17,6 +17,9 @@ struct err *ssh_cert_options_copy(const struct ssh_cert_option *list, struct ssh
     MUST_CHECK;
 /** ssh_cert_options_free() - accepts NULL; leaves NULL */
 void ssh_cert_options_free(struct ssh_cert_option **list);
+/** ssh_cert_options_find() - the first of this name; NULL: none has it, or there is no list */
+const struct ssh_cert_option *ssh_cert_options_find(const struct ssh_cert_option *list,
+                                                    const char *name);
 size_t ssh_cert_options_len(const struct ssh_cert_option *list);
 
 #endif
